@@ -1,0 +1,232 @@
+import { Builder } from "../../../isa/ir/builder.ts";
+import { HELPERS, type HelperDeclaration } from "../../../isa/ir/helpers.ts";
+import { lowerFlags } from "../../../isa/ir/lower.ts";
+import type { Program } from "../../../isa/ir/ops.ts";
+import {
+  CPU, JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY, JUMP_CACHE_ENTRY_SIZE, SEGMENT, segmentOffset, TRAP, VECTOR,
+} from "../../../isa/state.ts";
+import { FORMS, programOf } from "../../../isa/table/forms.ts";
+import type { FunctionWriter } from "../asm/function-writer.ts";
+import { ModuleWriter, type Signature } from "../asm/module.ts";
+import { type Callees, ProgramEmitter } from "../emitter/program-emitter.ts";
+import { RECORD } from "./record.ts";
+import { CPU_PARAM, RecordBinding } from "./record-binding.ts";
+
+/** The interpreter's memory is the machine's: up to 4 GiB. */
+export const MEMORY_PAGES = 65536;
+
+const HANDLER_TYPE: Signature = { params: ["i32", "i32"], results: ["i32"] };
+const CPU_TYPE: Signature = { params: ["i32"], results: ["i32"] };
+
+/** Functions of the helper library that only emitted code and the run loop call. */
+const ENGINE_HELPERS: Readonly<Record<string, HelperDeclaration>> = {
+  load_slow: { params: ["i64", "i32", "i32"], result: "i32", faults: true, writes: false },
+  store_slow: { params: ["i64", "i32", "i64", "i64"], result: "i32", faults: true, writes: true },
+  store_locked_slow: { params: ["i64", "i32", "i64", "i64", "i64", "i64"], result: "i32", faults: true, writes: true },
+  find_block: { params: [], result: "i32", faults: true, writes: true },
+  deliver: { params: [], result: "none", faults: true, writes: true },
+};
+
+/** Generates the interpreter: one function for every form, a dispatcher, and the run loop. */
+class Generator implements Callees {
+  readonly #module = new ModuleWriter();
+  readonly #helpers = new Map<string, number>();
+  readonly #dispatch: number;
+  readonly #handlerType: number;
+
+  constructor() {
+    this.#module.importSharedMemory("env", "memory", MEMORY_PAGES);
+    for (const [name, declaration] of Object.entries({ ...ENGINE_HELPERS, ...HELPERS })) {
+      this.#helpers.set(name, this.#module.importFunction("helpers", name, helperSignature(declaration)));
+    }
+    this.#handlerType = this.#module.type(HANDLER_TYPE);
+    this.#dispatch = this.#module.declare(CPU_TYPE);
+  }
+
+  helper(name: string): number {
+    const index = this.#helpers.get(name);
+    if (index === undefined) throw new Error(`no helper ${name}`);
+    return index;
+  }
+
+  generate(): Uint8Array<ArrayBuffer> {
+    this.#defineDispatch();
+    const special = [this.#leave(), this.#raise(VECTOR.UD), this.#raise(VECTOR.GP)];
+    const forms = FORMS.map((form) => this.#handler(programOf(form), form.row.attributes.ends === true));
+    this.#module.table([...special, ...forms]);
+    const pack = this.#state((b) => b.set(CPU.eflags, b.eflags()));
+    this.#module.export("pack_flags", pack);
+    this.#module.export("unpack_flags", this.#state((b) => b.flags("raw", 32, [b.get(CPU.eflags, "i32")])));
+    this.#module.export("run", this.#run(pack));
+    return this.#module.finish();
+  }
+
+  #function(type: Signature, write: (f: FunctionWriter) => void): number {
+    const index = this.#module.declare(type);
+    const f = this.#module.body(type);
+    write(f);
+    this.#module.define(index, f);
+    return index;
+  }
+
+  /** handler(cpu, record): the program, then the next record, the dispatcher, or a return with a trap. */
+  #handler(program: Program, ends: boolean): number {
+    return this.#function(HANDLER_TYPE, (f) => {
+      const binding = new RecordBinding(f, this.#dispatch, this.#handlerType);
+      const fault = f.open("block");
+      const left = new ProgramEmitter(f, CPU_PARAM, binding, this, fault).emit(lowerFlags(program));
+      if (!left && ends) {
+        binding.setRip(() => binding.ripNext());
+        binding.end();
+      } else if (!left) binding.next();
+      f.close();
+      binding.setRip(() => binding.ripThis());
+      binding.spend();
+      f.get(CPU_PARAM);
+      f.memory("i32.load", CPU.trap);
+    });
+  }
+
+  #raise(vector: number): number {
+    const b = new Builder();
+    b.trapIf(b.i32(1), vector);
+    return this.#handler(b.program(), false);
+  }
+
+  /** Ends a block that does not end in a jump. */
+  #leave(): number {
+    return this.#function(HANDLER_TYPE, (f) => {
+      const binding = new RecordBinding(f, this.#dispatch, this.#handlerType);
+      binding.setRip(() => binding.ripThis());
+      binding.spend();
+      binding.dispatch();
+    });
+  }
+
+  /** A function of state alone: f(cpu) -> 0. */
+  #state(write: (b: Builder) => void): number {
+    const b = new Builder();
+    write(b);
+    return this.#function(CPU_TYPE, (f) => {
+      const fault = f.open("block");
+      const binding = new RecordBinding(f, this.#dispatch, this.#handlerType);
+      new ProgramEmitter(f, CPU_PARAM, binding, this, fault).emit(lowerFlags(b.program()));
+      f.close();
+      f.i32(0);
+    });
+  }
+
+  /** dispatch(cpu): runs the block at CS:rip; returns TRAP.budget when the budget is used up, or why no block is there. */
+  #defineDispatch(): void {
+    const f = this.#module.body(CPU_TYPE);
+    const load = (name: string, at: number): void => {
+      f.get(CPU_PARAM);
+      f.memory(name, at);
+    };
+    const rip = f.local("i64");
+    const linear = f.local("i64");
+    const low = f.local("i32");
+    const entry = f.local("i32");
+    const record = f.local("i32");
+    load("i32.load", CPU.budget);
+    f.i32(0);
+    f.op("i32.lt_s");
+    f.open("if");
+    f.i32(TRAP.budget);
+    f.op("return");
+    f.close();
+    f.get(CPU_PARAM);
+    load("i64.load", CPU.rip);
+    f.tee(rip);
+    f.memory("i64.store", CPU.blockRip);
+    f.get(rip);
+    load("i64.load", segmentOffset("cs") + SEGMENT.base);
+    f.op("i64.add");
+    load("i64.load", CPU.linearMask);
+    f.op("i64.and");
+    f.tee(linear);
+    f.op("i32.wrap_i64");
+    f.tee(low);
+    f.get(low);
+    f.i32(12);
+    f.op("i32.shr_u");
+    f.op("i32.xor");
+    f.i32(JUMP_CACHE_ENTRIES - 1);
+    f.op("i32.and");
+    f.i32(Math.log2(JUMP_CACHE_ENTRY_SIZE));
+    f.op("i32.shl");
+    f.get(CPU_PARAM);
+    f.op("i32.add");
+    f.tee(entry);
+    f.memory("i64.load", CPU.jumpCache + JUMP_CACHE_ENTRY.linear);
+    f.get(linear);
+    f.op("i64.eq");
+    f.get(entry);
+    f.memory("i32.load", CPU.jumpCache + JUMP_CACHE_ENTRY.mode);
+    load("i32.load", CPU.mode);
+    f.op("i32.eq");
+    f.op("i32.and");
+    f.open("if");
+    f.get(entry);
+    f.memory("i32.load", CPU.jumpCache + JUMP_CACHE_ENTRY.record);
+    f.set(record);
+    f.else();
+    f.get(CPU_PARAM);
+    f.call(this.helper("find_block"));
+    f.tee(record);
+    f.op("i32.eqz");
+    f.open("if");
+    load("i32.load", CPU.trap);
+    f.op("return");
+    f.close();
+    f.close();
+    f.get(CPU_PARAM);
+    f.get(record);
+    f.get(record);
+    f.memory("i32.load", RECORD.handler);
+    f.tailCallIndirect(this.#handlerType);
+    this.#module.define(this.#dispatch, f);
+  }
+
+  /** run(cpu): executes until a trap other than an exception, which it delivers; returns that trap. */
+  #run(packFlags: number): number {
+    return this.#function(CPU_TYPE, (f) => {
+      const trap = f.local("i32");
+      const again = f.open("loop");
+      f.get(CPU_PARAM);
+      f.call(this.#dispatch);
+      f.tee(trap);
+      f.i32(TRAP.exception);
+      f.op("i32.ne");
+      f.open("if");
+      f.get(trap);
+      f.op("return");
+      f.close();
+      f.get(CPU_PARAM);
+      f.call(packFlags);
+      f.op("drop");
+      f.get(CPU_PARAM);
+      f.i32(TRAP.none);
+      f.memory("i32.store", CPU.trap);
+      f.get(CPU_PARAM);
+      f.call(this.helper("deliver"));
+      f.get(CPU_PARAM);
+      f.memory("i32.load", CPU.trap);
+      f.op("i32.eqz");
+      f.brIf(again);
+      f.close();
+      f.get(CPU_PARAM);
+      f.memory("i32.load", CPU.trap);
+    });
+  }
+}
+
+function helperSignature(declaration: HelperDeclaration): Signature {
+  return { params: ["i32", ...declaration.params], results: declaration.result === "none" ? [] : [declaration.result] };
+}
+
+/** The interpreter as a WebAssembly module: imports env.memory and the helper library, exports run, pack_flags, unpack_flags. */
+export function generateInterpreter(): Uint8Array<ArrayBuffer> {
+  return new Generator().generate();
+}
+

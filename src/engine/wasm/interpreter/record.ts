@@ -1,0 +1,121 @@
+import { FLAT, type Instruction, NO_REGISTER, RIP } from "../../../isa/decoder/instruction.ts";
+import { slotField } from "../../../isa/decoder/fields.ts";
+import { CPU, place, SEGMENT_SIZE } from "../../../isa/state.ts";
+import type { Form, RegisterClass } from "../../../isa/table/row.ts";
+
+/**
+ * One decoded instruction as the interpreter reads it, in linear memory. Records of a block follow one another.
+ * Register fields are offsets from the vCPU's base.
+ */
+export const RECORD = place([
+  // index of the handler in the interpreter's table
+  ["handler", 4],
+  // offset of the instruction from the start of its block, and of the one after it
+  ["delta", 4],
+  ["next", 4],
+  // instructions of the block up to and with this one
+  ["count", 4],
+  ["reg", 2],
+  ["rm", 2],
+  ["vvvv", 2],
+  ["base", 2],
+  ["index", 2],
+  ["segment", 2],
+  ["scale", 4],
+  ["disp", 8],
+  ["imm", 8],
+  // all ones in the address size
+  ["mask", 8],
+] as const);
+
+export const RECORD_SIZE = 64;
+
+/** Handlers that stand for no form. */
+export const HANDLER = {
+  /** The block ends here: go on at blockRip + delta by way of the dispatcher. Also overwrites records of changed code. */
+  leave: 0,
+  /** #UD */
+  undefinedOpcode: 1,
+  /** #GP(0): more than 15 bytes. */
+  tooLong: 2,
+} as const;
+
+/** Handler of the form with id 0. */
+export const FIRST_FORM = 3;
+
+/** The register files that a form's slots index. */
+interface SlotFiles {
+  readonly reg: RegisterClass;
+  readonly rm: RegisterClass;
+  readonly vvvv: RegisterClass;
+}
+
+function slotFilesOf(form: Form): SlotFiles {
+  const files: { -readonly [K in keyof SlotFiles]: SlotFiles[K] } = { reg: "gpr", rm: "gpr", vvvv: "gpr" };
+  for (const operand of form.operands) if (operand.kind === "register") files[operand.slot] = operand.file;
+  return files;
+}
+
+/** Writes decoded instructions as records into linear memory. */
+export class RecordWriter {
+  readonly #view: DataView;
+  readonly #files = new Map<Form, SlotFiles>();
+
+  constructor(view: DataView) {
+    this.#view = view;
+  }
+
+  /** A record of one of HANDLER's kinds. */
+  special(at: number, handler: number, delta: number, count: number): void {
+    this.#head(at, handler, delta, 0, count);
+  }
+
+  /** The record of an instruction `delta` bytes into its block, the `count`th of it. */
+  instruction(at: number, insn: Instruction, delta: number, count: number): void {
+    const view = this.#view;
+    const next = delta + insn.length;
+    this.#head(at, FIRST_FORM + insn.form.id, delta, next, count);
+    const files = this.#filesOf(insn.form);
+    const rex = insn.rex !== 0;
+    view.setUint16(at + RECORD.reg, slotField(files.reg, insn.reg, rex), true);
+    view.setUint16(at + RECORD.rm, slotField(files.rm, insn.rm, rex), true);
+    view.setUint16(at + RECORD.vvvv, slotField(files.vvvv, insn.vvvv, rex), true);
+    view.setUint32(at + RECORD.imm, insn.immLow, true);
+    view.setInt32(at + RECORD.imm + 4, insn.immHigh, true);
+    this.#address(at, insn, next);
+  }
+
+  #filesOf(form: Form): SlotFiles {
+    let files = this.#files.get(form);
+    if (files === undefined) {
+      files = slotFilesOf(form);
+      this.#files.set(form, files);
+    }
+    return files;
+  }
+
+  #head(at: number, handler: number, delta: number, next: number, count: number): void {
+    this.#view.setUint32(at + RECORD.handler, handler, true);
+    this.#view.setUint32(at + RECORD.delta, delta, true);
+    this.#view.setUint32(at + RECORD.next, next, true);
+    this.#view.setUint32(at + RECORD.count, count, true);
+  }
+
+  #address(at: number, insn: Instruction, next: number): void {
+    const view = this.#view;
+    const relative = insn.base === RIP;
+    view.setUint16(at + RECORD.base, relative ? CPU.blockRip : registerOffset(insn.base), true);
+    view.setUint16(at + RECORD.index, registerOffset(insn.index), true);
+    view.setUint16(at + RECORD.segment, CPU.segments + SEGMENT_SIZE * (insn.segment < 0 ? FLAT : insn.segment), true);
+    view.setUint32(at + RECORD.scale, insn.scale, true);
+    const low = (insn.dispLow >>> 0) + (relative ? next : 0);
+    view.setUint32(at + RECORD.disp, low >>> 0, true);
+    view.setInt32(at + RECORD.disp + 4, insn.dispHigh + (low > 0xffffffff ? 1 : 0), true);
+    view.setUint32(at + RECORD.mask, insn.addressSize === 16 ? 0xffff : 0xffffffff, true);
+    view.setUint32(at + RECORD.mask + 4, insn.addressSize === 64 ? 0xffffffff : 0, true);
+  }
+}
+
+function registerOffset(register: number): number {
+  return register === NO_REGISTER ? CPU.zero : CPU.gpr + 8 * register;
+}

@@ -1,0 +1,47 @@
+import { PNP_ID } from "../../spec/acpi/aml.ts";
+import { DSDT_REVISION } from "../../spec/acpi/table.ts";
+import { concat } from "../bytes.ts";
+import { device, eisaId, integer, name, pkg, scope, string, type Term } from "./aml.ts";
+import type { AcpiDescription, DeviceDescription } from "./description.ts";
+import { io, irqNoFlags, memory32Fixed, resourceTemplate } from "./resource.ts";
+import { describedTable } from "./table.ts";
+
+const HPET_LENGTH = 0x400;
+
+/** The Differentiated System Description Table: soft off, processors and the devices that nothing else announces. */
+export function dsdt(machine: AcpiDescription): Uint8Array {
+  const terms = [softOff(machine.pm.sleepTypeS5), scope("_SB", ...processors(machine.vcpus), ...devices(machine))];
+  return describedTable("DSDT", DSDT_REVISION, concat(terms));
+}
+
+/** `\_S5`: SLP_TYPa, SLP_TYPb and two reserved elements. [ACPI 6.5 7.4.2] */
+function softOff(sleepType: number): Term {
+  return name("_S5", pkg(integer(sleepType), integer(sleepType), integer(0), integer(0)));
+}
+
+/** Processor devices; their _UID is the one in the MADT. [ACPI 6.5 8.4] */
+function processors(count: number): Term[] {
+  return Array.from({ length: count }, (_, uid) => {
+    const hex = uid.toString(16).toUpperCase().padStart(3, "0");
+    return device(`C${hex}`, name("_HID", string(PNP_ID.PROCESSOR)), name("_UID", integer(uid)));
+  });
+}
+
+function devices(machine: AcpiDescription): Term[] {
+  const all = machine.hpet ? [...machine.devices, hpetDevice(machine.hpet.address)] : machine.devices;
+  return all.map(deviceTerm);
+}
+
+function hpetDevice(address: number): DeviceDescription {
+  return { name: "HPET", hid: PNP_ID.HPET, memory: [{ address, length: HPET_LENGTH }] };
+}
+
+function deviceTerm({ name: deviceName, hid, uid, ports = [], memory = [], irqs = [] }: DeviceDescription): Term {
+  const resources = [
+    ...ports.map(({ port, length }) => io(port, length)),
+    ...memory.map(({ address, length }) => memory32Fixed(address, length)),
+    ...irqs.map(irqNoFlags),
+  ];
+  const unique = uid === undefined ? [] : [name("_UID", integer(uid))];
+  return device(deviceName, name("_HID", eisaId(hid)), ...unique, name("_CRS", resourceTemplate(...resources)));
+}

@@ -1,0 +1,12 @@
+/** What /init in the guest and ExecChannel on the host agree on; exec-channel.ts describes the protocol. */
+
+/** Where the exec initrd puts its files, without the leading slash. */
+export const EXEC_DIRECTORY = "run/tskvm";
+/** The second 16550 of the board. */
+export const EXEC_TTY = "/dev/ttyS1";
+/** First byte of a marker: ASCII record separator. */
+export const MARK = 0x1e;
+export const START_WORD = "tskvm-start";
+export const EXIT_WORD = "tskvm-exit";
+/** Kernel parameters that keep the kernel's messages off the console while a command runs. */
+export const EXEC_APPEND = "quiet loglevel=1";

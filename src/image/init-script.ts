@@ -1,0 +1,37 @@
+/**
+ * /init of our root. Every fork counts, for the guest's processor is an interpreter: what ash has built in is used
+ * wherever it will do. exec-channel.ts describes the protocol that the first half serves.
+ */
+
+import { EXEC_DIRECTORY, EXEC_TTY, EXIT_WORD, MARK, START_WORD } from "./exec-protocol.ts";
+
+const MARK_ESCAPE = `\\${MARK.toString(8).padStart(3, "0")}`;
+
+export const INIT_SCRIPT = `#!/bin/sh
+export PATH=/bin HOME=/root USER=root PS1='\\h:\\w\\$ '
+mount -a
+mkdir /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+echo tskvm >/proc/sys/kernel/hostname
+cd /root
+
+if [ -f /${EXEC_DIRECTORY}/command ]; then
+  read -r token </${EXEC_DIRECTORY}/token
+  exec 3<>${EXEC_TTY}
+  stty raw -echo crtscts icanon iexten eof '^D' lnext '^V' erase undef kill undef eol undef eol2 undef werase undef rprnt undef <&3
+  stdin=/dev/null
+  [ -f /${EXEC_DIRECTORY}/stdin ] && stdin=${EXEC_TTY}
+  printf '${MARK_ESCAPE}${START_WORD} %s\\n' "$token" >&3
+  {
+    sh /${EXEC_DIRECTORY}/command <$stdin 2>&1 3>&-
+    printf '${MARK_ESCAPE}${EXIT_WORD} %s %d\\n' "$token" $?
+  } | cat >&3
+  stty raw <&3
+else
+  read -r consoles </sys/class/tty/console/active
+  console=/dev/\${consoles##* }
+  [ -c "$console" ] || console=/dev/console
+  setsid -c sh -l <$console >$console 2>&1
+fi
+poweroff -f
+`;

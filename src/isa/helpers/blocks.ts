@@ -1,0 +1,71 @@
+// From rip to decoded records: the jump cache by linear address, behind it the code map by host address.
+import {
+  CODE_MAP_ENTRY_SIZE, CODE_MAP_ENTRY_key, CODE_MAP_ENTRY_record, CPU_codeMap, CPU_codeMapMask, CPU_jumpCache, CPU_jumpMisses, CPU_linearMask,
+  CPU_mode, CPU_rip, JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_SIZE, JUMP_CACHE_ENTRY_linear, JUMP_CACHE_ENTRY_mode, JUMP_CACHE_ENTRY_record, MODE_single,
+  MODE_sizeMask, SEGMENTS_cs, SEGMENT_base,
+} from "./layout.generated";
+import { js_decode_block } from "./env";
+import { fetch_translate } from "./mmu";
+
+/** Bits of CPU.mode on which decoding depends. */
+const DECODE_MODE: i32 = MODE_sizeMask | MODE_single;
+
+/** Code map key of code at a host address in a mode; never 0. */
+function code_key(host: i32, mode: i32): u64 {
+  return (((host as u32) as u64) << 4) | ((mode & DECODE_MODE) as u64);
+}
+
+function first_slot(cpu: i32, key: u64): i32 {
+  const hash = ((key * 0x9e3779b97f4a7c15) >> 40) as i32;
+  return hash & load<i32>(cpu + CPU_codeMapMask);
+}
+
+/** The record of decoded code at a host address, or 0. */
+export function code_map_find(cpu: i32, host: i32, mode: i32): i32 {
+  const key = code_key(host, mode);
+  const mask = load<i32>(cpu + CPU_codeMapMask);
+  for (let slot = first_slot(cpu, key); ; slot = (slot + 1) & mask) {
+    const entry = load<i32>(cpu + CPU_codeMap) + slot * CODE_MAP_ENTRY_SIZE;
+    const found = load<u64>(entry + CODE_MAP_ENTRY_key);
+    if (found == key) return load<i32>(entry + CODE_MAP_ENTRY_record);
+    if (found == 0) return 0;
+  }
+}
+
+/** Enters or (record 0) forgets code at a host address. The engine keeps the map at most half full. */
+export function code_map_set(cpu: i32, host: i32, mode: i32, record: i32): void {
+  const key = code_key(host, mode);
+  const mask = load<i32>(cpu + CPU_codeMapMask);
+  for (let slot = first_slot(cpu, key); ; slot = (slot + 1) & mask) {
+    const entry = load<i32>(cpu + CPU_codeMap) + slot * CODE_MAP_ENTRY_SIZE;
+    const found = load<u64>(entry + CODE_MAP_ENTRY_key);
+    if (found != key && found != 0) continue;
+    store<u64>(entry + CODE_MAP_ENTRY_key, key);
+    store<i32>(entry + CODE_MAP_ENTRY_record, record);
+    return;
+  }
+}
+
+/** Index of a linear address in the jump cache; the emitted dispatcher computes the same. */
+function jump_cache_entry(cpu: i32, linear: u64): i32 {
+  const low = linear as i32;
+  const index = (low ^ ((low as u32) >> 12)) & (JUMP_CACHE_ENTRIES - 1);
+  return cpu + CPU_jumpCache + index * JUMP_CACHE_ENTRY_SIZE;
+}
+
+/** The record of the code at CS:rip, decoded if need be and put in the jump cache; 0 with CPU.trap set. */
+export function find_block(cpu: i32): i32 {
+  store<u64>(cpu + CPU_jumpMisses, load<u64>(cpu + CPU_jumpMisses) + 1);
+  const linear = (load<u64>(cpu + SEGMENTS_cs + SEGMENT_base) + load<u64>(cpu + CPU_rip)) & load<u64>(cpu + CPU_linearMask);
+  const host = fetch_translate(cpu, linear);
+  if (!host) return 0;
+  const mode = load<i32>(cpu + CPU_mode);
+  let record = code_map_find(cpu, host, mode);
+  if (!record) record = js_decode_block(cpu, host, linear as i32, (linear >> 32) as i32);
+  if (!record) return 0;
+  const entry = jump_cache_entry(cpu, linear);
+  store<u64>(entry + JUMP_CACHE_ENTRY_linear, linear);
+  store<i32>(entry + JUMP_CACHE_ENTRY_mode, mode);
+  store<i32>(entry + JUMP_CACHE_ENTRY_record, record);
+  return record;
+}

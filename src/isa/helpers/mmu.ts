@@ -1,0 +1,273 @@
+// The software TLB and the slow side of every guest memory access.
+import {
+  CPU_bounce, CPU_cpl, CPU_exitData, CPU_jumpCache, CPU_linearMask, CPU_tlb, CPU_tlbFlushes, CPU_tlbMisses, CPU_tlbs, CPU_trap, EXIT_fetch,
+  EXIT_mmioRead, EXIT_mmioWrite, JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_SIZE, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_ENTRY_addend, TLB_ENTRY_execTag, TLB_ENTRY_global,
+  TLB_ENTRY_readTag, TLB_ENTRY_writeTag, TLB_MODES,
+} from "./layout.generated";
+import { js_mmio_read, js_mmio_write } from "./env";
+import {
+  ACCESS_FETCH, ACCESS_READ, ACCESS_SUPERVISOR, ACCESS_WRITE, PAGE_DIRTY, PAGE_EXECUTABLE, PAGE_GLOBAL, PAGE_WRITABLE, is_user, page_rights,
+  smap_applies, walk,
+} from "./paging";
+import { before_write, is_read_only, phys_to_host, plainly_writable } from "./physical";
+import { exit_for, replay_find } from "./replay";
+
+const TLB_BYTES: i32 = TLB_ENTRIES * TLB_ENTRY_SIZE;
+const PAGE: u64 = 0xfffffffffffff000;
+
+/** The TLB of an access: supervisor, user, or supervisor under SMAP. */
+function tlb_of(cpu: i32, access: i32): i32 {
+  if (is_user(cpu, access)) return cpu + CPU_tlbs + TLB_BYTES;
+  return smap_applies(cpu, access) ? cpu + CPU_tlbs + 2 * TLB_BYTES : cpu + CPU_tlbs;
+}
+
+/** Chooses the TLB that emitted code uses; after every change of CPL, CR4.SMAP or EFLAGS.AC. */
+export function tlb_select(cpu: i32): void {
+  store<i32>(cpu + CPU_tlb, tlb_of(cpu, ACCESS_READ));
+}
+
+// @ts-ignore: decorator
+@inline
+function entry_of(tlb: i32, linear: u64): i32 {
+  return tlb + ((((linear >> 12) as i32) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE);
+}
+
+function count(cell: i32): void {
+  store<u64>(cell, load<u64>(cell) + 1);
+}
+
+/** Drops every translation. */
+export function tlb_flush(cpu: i32): void {
+  memory.fill(cpu + CPU_tlbs, 0xff, TLB_MODES * TLB_BYTES);
+  jump_cache_flush(cpu);
+  count(cpu + CPU_tlbFlushes);
+}
+
+/** Drops every translation that is not global. */
+export function tlb_flush_nonglobal(cpu: i32): void {
+  const end = cpu + CPU_tlbs + TLB_MODES * TLB_BYTES;
+  for (let entry = cpu + CPU_tlbs; entry < end; entry += TLB_ENTRY_SIZE) {
+    if (load<i32>(entry + TLB_ENTRY_global) != 1) drop(entry);
+  }
+  jump_cache_flush(cpu);
+  count(cpu + CPU_tlbFlushes);
+}
+
+/** Drops the translations of one page. */
+export function tlb_flush_page(cpu: i32, linear: u64): void {
+  for (let mode = 0; mode < TLB_MODES; mode++) drop(entry_of(cpu + CPU_tlbs + mode * TLB_BYTES, linear));
+  jump_cache_flush(cpu);
+}
+
+/** Takes away fast writes to a host page, which now holds code or is logged. */
+export function tlb_protect(cpu: i32, hostPage: i32): void {
+  const end = cpu + CPU_tlbs + TLB_MODES * TLB_BYTES;
+  for (let entry = cpu + CPU_tlbs; entry < end; entry += TLB_ENTRY_SIZE) {
+    const tag = load<u64>(entry + TLB_ENTRY_writeTag);
+    if (tag == -1) continue;
+    const host = (tag as i32) + load<i32>(entry + TLB_ENTRY_addend);
+    if (((host as u32) >> 12) as i32 == hostPage) store<u64>(entry + TLB_ENTRY_writeTag, -1);
+  }
+}
+
+export function jump_cache_flush(cpu: i32): void {
+  memory.fill(cpu + CPU_jumpCache, 0xff, JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE);
+}
+
+function drop(entry: i32): void {
+  store<u64>(entry + TLB_ENTRY_readTag, -1);
+  store<u64>(entry + TLB_ENTRY_writeTag, -1);
+  store<u64>(entry + TLB_ENTRY_execTag, -1);
+}
+
+/** Remembers the page of a successful walk whose bytes are at `host`. */
+function fill(cpu: i32, linear: u64, access: i32, host: i32): void {
+  const entry = entry_of(tlb_of(cpu, access), linear);
+  const tag = linear & PAGE;
+  const rights = page_rights();
+  const writable = (rights & PAGE_WRITABLE) != 0 && (rights & PAGE_DIRTY) != 0 && plainly_writable(cpu, host);
+  const same = load<u64>(entry + TLB_ENTRY_readTag) == tag;
+  store<u64>(entry + TLB_ENTRY_readTag, access & ACCESS_FETCH && !same ? fetched_read_tag(cpu, access, tag) : tag);
+  store<u64>(entry + TLB_ENTRY_writeTag, writable ? tag : -1);
+  store<u64>(entry + TLB_ENTRY_execTag, rights & PAGE_EXECUTABLE ? tag : -1);
+  store<i32>(entry + TLB_ENTRY_addend, (host & ~0xfff) - ((linear as i32) & ~0xfff));
+  store<i32>(entry + TLB_ENTRY_global, rights & PAGE_GLOBAL ? 1 : 0);
+}
+
+/** A page that may be fetched may be read too, except a user page under SMAP. */
+function fetched_read_tag(cpu: i32, access: i32, tag: u64): u64 {
+  return !is_user(cpu, access) && smap_applies(cpu, access) ? -1 : tag;
+}
+
+/**
+ * Host address of a linear address for an access, or 0: CPU.trap is set when it faults, else no memory is there and
+ * the guest-physical address is in CPU.exitData.
+ */
+export function translate(cpu: i32, linear: u64, access: i32): i32 {
+  const entry = entry_of(tlb_of(cpu, access), linear);
+  const tag = linear & PAGE;
+  const cell = access & ACCESS_FETCH ? TLB_ENTRY_execTag : access & ACCESS_WRITE ? TLB_ENTRY_writeTag : TLB_ENTRY_readTag;
+  if (load<u64>(entry + cell) == tag) return (linear as i32) + load<i32>(entry + TLB_ENTRY_addend);
+  count(cpu + CPU_tlbMisses);
+  const physical = walk(cpu, linear, access);
+  if (physical == -1) return 0;
+  const host = phys_to_host(cpu, physical);
+  if (host) fill(cpu, linear, access, host);
+  store<u64>(cpu + CPU_exitData, physical);
+  return host;
+}
+
+function crosses(linear: u64, width: i32): bool {
+  return ((linear & 0xfff) as i32) + width > 0x1000;
+}
+
+/** The linear address after `linear`, within the mode's address space. */
+function next_linear(cpu: i32, linear: u64, bytes: i32): u64 {
+  return (linear + (bytes as u64)) & load<u64>(cpu + CPU_linearMask);
+}
+
+/**
+ * Where the bytes of a load are: host address of up to 16 bytes, or 0 with CPU.trap set. Bytes that cross a page or
+ * come from a device are gathered in CPU.bounce. With intent 1 the access is checked as a write.
+ */
+export function load_slow(cpu: i32, linear: u64, width: i32, intent: i32): i32 {
+  return gather(cpu, linear, width, intent ? ACCESS_WRITE : ACCESS_READ);
+}
+
+function gather(cpu: i32, linear: u64, width: i32, access: i32): i32 {
+  if (crosses(linear, width)) return gather_crossing(cpu, linear, width, access);
+  const host = translate(cpu, linear, access);
+  if (host) return host;
+  if (load<i32>(cpu + CPU_trap)) return 0;
+  const physical = load<u64>(cpu + CPU_exitData);
+  if (!device_read(cpu, physical, width, cpu + CPU_bounce)) return 0;
+  return cpu + CPU_bounce;
+}
+
+function gather_crossing(cpu: i32, linear: u64, width: i32, access: i32): i32 {
+  const first = 0x1000 - ((linear & 0xfff) as i32);
+  const second = next_linear(cpu, linear, first);
+  if (!gather_part(cpu, linear, first, access, cpu + CPU_bounce)) return 0;
+  if (!gather_part(cpu, second, width - first, access, cpu + CPU_bounce + first)) return 0;
+  return cpu + CPU_bounce;
+}
+
+function gather_part(cpu: i32, linear: u64, length: i32, access: i32, into: i32): bool {
+  const host = translate(cpu, linear, access);
+  if (host) {
+    memory.copy(into, host, length);
+    return true;
+  }
+  if (load<i32>(cpu + CPU_trap)) return false;
+  const physical = load<u64>(cpu + CPU_exitData);
+  for (let i = 0; i < length; i++) if (!device_read(cpu, physical + i, 1, into + i)) return false;
+  return true;
+}
+
+/** Reads a device register of any width in pieces of at most 8 bytes; false: trapped. */
+function device_read(cpu: i32, physical: u64, width: i32, into: i32): bool {
+  for (let done = 0; done < width; done += 8) {
+    const size = min(width - done, 8);
+    const at = physical + (done as u64);
+    if (!replay_find(cpu, EXIT_mmioRead, at, size) && !js_mmio_read(cpu, at as i32, (at >> 32) as i32, size)) {
+      exit_for(cpu, EXIT_mmioRead, at, size);
+      return false;
+    }
+    memory.copy(into + done, cpu + CPU_exitData, size);
+  }
+  return true;
+}
+
+function device_write(cpu: i32, physical: u64, width: i32, from: i32): bool {
+  for (let done = 0; done < width; done += 8) {
+    const size = min(width - done, 8);
+    const at = physical + (done as u64);
+    if (replay_find(cpu, EXIT_mmioWrite, at, size)) continue;
+    store<u64>(cpu + CPU_exitData, 0);
+    memory.copy(cpu + CPU_exitData, from + done, size);
+    if (!js_mmio_write(cpu, at as i32, (at >> 32) as i32, size)) {
+      exit_for(cpu, EXIT_mmioWrite, at, size);
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Stores up to 16 bytes (lo, then hi) slowly; true: trapped and nothing was stored. */
+export function store_slow(cpu: i32, linear: u64, width: i32, lo: u64, hi: u64): bool {
+  const from = cpu + CPU_bounce + 32;
+  store<u64>(from, lo);
+  store<u64>(from + 8, hi);
+  return scatter(cpu, linear, width, from, ACCESS_WRITE);
+}
+
+function scatter(cpu: i32, linear: u64, width: i32, from: i32, access: i32): bool {
+  if (!crosses(linear, width)) return scatter_part(cpu, linear, width, from, access);
+  const first = 0x1000 - ((linear & 0xfff) as i32);
+  const second = next_linear(cpu, linear, first);
+  // both pages are checked before either is written
+  translate(cpu, second, access);
+  if (load<i32>(cpu + CPU_trap)) {
+    store<i32>(cpu + CPU_trap, 0);
+    translate(cpu, linear, access);
+    if (!load<i32>(cpu + CPU_trap)) translate(cpu, second, access);
+    return true;
+  }
+  if (scatter_part(cpu, linear, first, from, access)) return true;
+  return scatter_part(cpu, second, width - first, from + first, access);
+}
+
+function scatter_part(cpu: i32, linear: u64, length: i32, from: i32, access: i32): bool {
+  const host = translate(cpu, linear, access);
+  if (host && !is_read_only(cpu, host)) {
+    before_write(cpu, host);
+    memory.copy(host, from, length);
+    return false;
+  }
+  if (load<i32>(cpu + CPU_trap)) return true;
+  return !device_write(cpu, load<u64>(cpu + CPU_exitData), length, from);
+}
+
+/** A locked store, slowly: 0 stored, 1 trapped, 2 memory no longer holds what was expected. */
+export function store_locked_slow(cpu: i32, linear: u64, width: i32, lo: u64, hi: u64, expectedLo: u64, expectedHi: u64): i32 {
+  const host = gather(cpu, linear, width, ACCESS_WRITE);
+  if (!host) return 1;
+  const expected = cpu + CPU_bounce + 16;
+  store<u64>(expected, expectedLo);
+  store<u64>(expected + 8, expectedHi);
+  for (let i = 0; i < width; i++) if (load<u8>(host + i) != load<u8>(expected + i)) return 2;
+  return store_slow(cpu, linear, width, lo, hi) ? 1 : 0;
+}
+
+/** Reads 1, 2, 4 or 8 bytes, zero-extended, with the privilege that `access` names; look at CPU.trap afterwards. */
+export function read_mem(cpu: i32, linear: u64, width: i32, access: i32): u64 {
+  const host = gather(cpu, linear, width, access);
+  if (!host) return 0;
+  if (width == 8) return load<u64>(host);
+  if (width == 4) return load<u32>(host) as u64;
+  if (width == 2) return load<u16>(host) as u64;
+  return load<u8>(host) as u64;
+}
+
+/** Writes 1, 2, 4 or 8 bytes; look at CPU.trap afterwards. */
+export function write_mem(cpu: i32, linear: u64, width: i32, value: u64, access: i32): void {
+  const from = cpu + CPU_bounce + 32;
+  store<u64>(from, value);
+  scatter(cpu, linear, width, from, access | ACCESS_WRITE);
+}
+
+/** Whether an access of `size` bytes would fault (at most two pages); CPU.trap is then set. Device memory does not fault. */
+export function probe(cpu: i32, linear: u64, size: i32, access: i32): bool {
+  translate(cpu, linear, access);
+  if (load<i32>(cpu + CPU_trap)) return true;
+  if (crosses(linear, size)) translate(cpu, next_linear(cpu, linear, 0x1000 - ((linear & 0xfff) as i32)), access);
+  return load<i32>(cpu + CPU_trap) != 0;
+}
+
+/** Host address of a byte of code, or 0 with CPU.trap set (TRAP.exit when no memory is there). */
+export function fetch_translate(cpu: i32, linear: u64): i32 {
+  const host = translate(cpu, linear, ACCESS_FETCH);
+  if (host || load<i32>(cpu + CPU_trap)) return host;
+  exit_for(cpu, EXIT_fetch, load<u64>(cpu + CPU_exitData), 1);
+  return 0;
+}

@@ -1,0 +1,103 @@
+// Short names for the state that the system helpers look at all the time.
+import {
+  CPU_cpl,
+  CPU_cr0,
+  CPU_efer,
+  CPU_eflags,
+  CPU_gpr,
+  CPU_mode,
+  CPU_segments,
+  CPU_stackMask,
+  CR0_PE,
+  EFER_LMA,
+  EFLAGS_IOPL,
+  EFLAGS_VM,
+  GPR_rsp,
+  MODE_code64,
+  MODE_sizeMask,
+  SEGMENT_SIZE,
+  SEGMENT_attributes,
+  SEGMENT_base,
+  SEGMENT_limit,
+  SEGMENT_selector,
+} from "./layout.generated.ts";
+
+export function gpr(cpu: i32, register: i32): u64 {
+  return load<u64>(cpu + CPU_gpr + (register << 3));
+}
+
+export function set_gpr(cpu: i32, register: i32, value: u64): void {
+  store<u64>(cpu + CPU_gpr + (register << 3), value);
+}
+
+/** Writes the bits of RSP that the stack's address size covers. */
+export function set_stack_pointer(cpu: i32, sp: u64): void {
+  const mask = load<u64>(cpu + CPU_stackMask);
+  set_gpr(cpu, GPR_rsp, (sp & mask) | (mask == 0xffff ? gpr(cpu, GPR_rsp) & ~mask : 0));
+}
+
+export function cpl(cpu: i32): i32 {
+  return load<i32>(cpu + CPU_cpl);
+}
+
+export function eflags(cpu: i32): i32 {
+  return load<i32>(cpu + CPU_eflags);
+}
+
+export function iopl(cpu: i32): i32 {
+  return (eflags(cpu) & EFLAGS_IOPL) >> 12;
+}
+
+export function is_protected(cpu: i32): bool {
+  return (load<u64>(cpu + CPU_cr0) & CR0_PE) != 0;
+}
+
+/** Virtual-8086 mode. */
+export function is_v86(cpu: i32): bool {
+  return is_protected(cpu) && (eflags(cpu) & EFLAGS_VM) != 0;
+}
+
+/** Real-address or virtual-8086 mode: segments are paragraphs. */
+export function has_paragraphs(cpu: i32): bool {
+  return !is_protected(cpu) || (eflags(cpu) & EFLAGS_VM) != 0;
+}
+
+/** IA-32e mode: 64-bit or compatibility mode. */
+export function is_long(cpu: i32): bool {
+  return (load<u64>(cpu + CPU_efer) & EFER_LMA) != 0;
+}
+
+/** 64-bit mode. */
+export function is_code64(cpu: i32): bool {
+  return (load<i32>(cpu + CPU_mode) & MODE_sizeMask) == MODE_code64;
+}
+
+/** State offset of the segment record that a state offset lies in. */
+export function segment_record(at: i32): i32 {
+  return CPU_segments + ((at - CPU_segments) & -SEGMENT_SIZE);
+}
+
+export function segment_base(cpu: i32, at: i32): u64 {
+  return load<u64>(cpu + at + SEGMENT_base);
+}
+
+export function segment_limit(cpu: i32, at: i32): u64 {
+  return load<u32>(cpu + at + SEGMENT_limit) as u64;
+}
+
+export function segment_attributes(cpu: i32, at: i32): i32 {
+  return load<i32>(cpu + at + SEGMENT_attributes);
+}
+
+export function segment_selector(cpu: i32, at: i32): i32 {
+  return load<i32>(cpu + at + SEGMENT_selector);
+}
+
+export function set_selector(cpu: i32, at: i32, selector: i32): void {
+  store<i32>(cpu + at + SEGMENT_selector, selector & 0xffff);
+}
+
+/** Whether a linear address is sign-extended from 48 bits. */
+export function is_canonical(linear: u64): bool {
+  return (((linear as i64) << 16) >> 16) == (linear as i64);
+}

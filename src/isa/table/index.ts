@@ -1,0 +1,5 @@
+import { ARITHMETIC } from "./arithmetic.ts";
+import type { Row } from "./row.ts";
+
+/** The whole instruction table. */
+export const ROWS: readonly Row[] = [...ARITHMETIC];

@@ -1,0 +1,95 @@
+import type {
+  KvmCpuid2,
+  KvmDebugregs,
+  KvmFpu,
+  KvmGuestDebug,
+  KvmLapicState,
+  KvmMpState,
+  KvmMsrs,
+  KvmRegs,
+  KvmSregs,
+  KvmTranslation,
+  KvmVcpuEvents,
+  KvmXcrs,
+  KvmXsave,
+} from "../spec/kvm/vcpu-struct.ts";
+
+/**
+ * A virtual CPU. All calls but `kick` come from the thread that runs it. A `get` fills and returns `into`, or a new
+ * record if that is left out. KVM's rule for pending exits: what an IO, MMIO or MSR exit asked for is completed when
+ * `run` is entered again, so before saving state enter it once with `immediate_exit` set.
+ */
+export interface Vcpu {
+  readonly id: number;
+  /** The mapping of the vCPU: kvm_run, then the page of port I/O data. `ExitView` reads it. */
+  readonly kvmRun: Uint8Array;
+  /**
+   * KVM_RUN. Returns 0 when the guest needs something, which `kvmRun` then tells; EINTR (with KVM_EXIT_INTR) after a
+   * `kick` or with `immediate_exit`; EAGAIN when the vCPU is not initialised. Any other errno is thrown as KvmError.
+   */
+  run(): number;
+  /** From any thread: what a signal is to KVM_RUN. A `run` under way, or else the next, returns EINTR soon. */
+  kick(): void;
+
+  /** KVM_GET_REGS */
+  getRegs(into?: KvmRegs): KvmRegs;
+  /** KVM_SET_REGS */
+  setRegs(regs: KvmRegs): void;
+  /** KVM_GET_SREGS */
+  getSregs(into?: KvmSregs): KvmSregs;
+  /** KVM_SET_SREGS. Errors: EINVAL (a combination no processor can be in). */
+  setSregs(sregs: KvmSregs): void;
+  /** KVM_GET_MSRS: fills `data` of each entry; returns how many were read before one that does not exist. */
+  getMsrs(msrs: KvmMsrs): number;
+  /** KVM_SET_MSRS: returns how many were written before one that was refused. */
+  setMsrs(msrs: KvmMsrs): number;
+  /** KVM_GET_CPUID2 */
+  getCpuid2(): KvmCpuid2;
+  /** KVM_SET_CPUID2: what CPUID answers, before the first `run`. Errors: EINVAL. */
+  setCpuid2(cpuid: KvmCpuid2): void;
+  /** KVM_GET_FPU */
+  getFpu(into?: KvmFpu): KvmFpu;
+  /** KVM_SET_FPU */
+  setFpu(fpu: KvmFpu): void;
+  /** KVM_GET_XSAVE */
+  getXsave(into?: KvmXsave): KvmXsave;
+  /** KVM_SET_XSAVE. Errors: EINVAL (features not in XCR0, reserved MXCSR bits). */
+  setXsave(xsave: KvmXsave): void;
+  /** KVM_GET_XCRS */
+  getXcrs(into?: KvmXcrs): KvmXcrs;
+  /** KVM_SET_XCRS. Errors: EINVAL. */
+  setXcrs(xcrs: KvmXcrs): void;
+  /** KVM_GET_LAPIC. Errors: EINVAL (no irqchip). */
+  getLapic(into?: KvmLapicState): KvmLapicState;
+  /** KVM_SET_LAPIC. Errors: EINVAL. */
+  setLapic(state: KvmLapicState): void;
+  /** KVM_GET_VCPU_EVENTS */
+  getVcpuEvents(into?: KvmVcpuEvents): KvmVcpuEvents;
+  /** KVM_SET_VCPU_EVENTS. Errors: EINVAL. */
+  setVcpuEvents(events: KvmVcpuEvents): void;
+  /** KVM_GET_DEBUGREGS */
+  getDebugregs(into?: KvmDebugregs): KvmDebugregs;
+  /** KVM_SET_DEBUGREGS. Errors: EINVAL. */
+  setDebugregs(regs: KvmDebugregs): void;
+  /** KVM_GET_MP_STATE */
+  getMpState(into?: KvmMpState): KvmMpState;
+  /** KVM_SET_MP_STATE. Errors: EINVAL. */
+  setMpState(state: KvmMpState): void;
+
+  /** KVM_TRANSLATE: `linear_address` of the record through the guest's page tables, into the rest of it. */
+  translate(translation: KvmTranslation): KvmTranslation;
+  /** KVM_INTERRUPT: queues an external interrupt; only without an irqchip. Errors: EINVAL, ENXIO, EEXIST. */
+  interrupt(vector: number): void;
+  /** KVM_NMI */
+  nmi(): void;
+  /** KVM_SET_GUEST_DEBUG */
+  setGuestDebug(debug: KvmGuestDebug): void;
+  /** KVM_SET_TSC_KHZ: the guest's TSC frequency. Errors: EINVAL. */
+  setTscKhz(khz: number): void;
+  /** KVM_GET_TSC_KHZ */
+  getTscKhz(): number;
+  /** KVM_KVMCLOCK_CTRL: tells the guest that it was paused. Errors: EINVAL (the guest has no kvmclock). */
+  kvmclockCtrl(): void;
+  /** Ends the vCPU. */
+  close(): void;
+}

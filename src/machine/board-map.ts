@@ -1,0 +1,50 @@
+/*
+ * The board as data: what lies where and which wire goes where. Everything else asks here.
+ */
+
+/** I/O ports: first port and number of ports. The PICs, the PIT and port 0x61 belong to the VM's own irqchip and PIT. */
+export const PORT = {
+  I8042_DATA: { first: 0x60, length: 1 },
+  I8042_CONTROL: { first: 0x64, length: 1 },
+  RTC: { first: 0x70, length: 2 },
+  POST: { first: 0x80, length: 1 },
+  SYSTEM_CONTROL_A: { first: 0x92, length: 1 },
+  DEBUG_CONSOLE: { first: 0xe9, length: 1 },
+  DEBUG_EXIT: { first: 0xf4, length: 4 },
+  COM1: { first: 0x3f8, length: 8 },
+  PM1_EVENT: { first: 0x600, length: 4 },
+  PM1_CONTROL: { first: 0x604, length: 2 },
+  PM_TIMER: { first: 0x608, length: 4 },
+  PCI_CONFIG: { first: 0xcf8, length: 8 },
+} as const;
+
+/** The reset control register lies inside the PCI configuration ports, for byte accesses. */
+export const RESET_CONTROL_PORT = 0xcf9;
+
+/** ISA interrupts; the global system interrupt has the same number except for the timer's. */
+export const IRQ = {
+  TIMER: 0,
+  KEYBOARD: 1,
+  COM1: 4,
+  RTC: 8,
+  SCI: 9,
+  AUX: 12,
+} as const;
+
+/** Where interrupt 0 arrives at the I/O APIC, as on every PC with one. */
+export const TIMER_GSI = 2;
+
+/** SLP_TYP of soft off. */
+export const SLEEP_TYPE_S5 = 5;
+export const PM_TIMER_BITS = 32;
+
+/** PCI functions by bus << 8 | device << 3 | function: a bare host bridge, as PCI buses must have one. */
+export const HOST_BRIDGE = { address: 0, vendorId: 0x1b36, deviceId: 0x0008 } as const;
+
+/** Guest-physical addresses that the engine may use for itself, in the firmware area below 4 GiB. */
+export const IDENTITY_MAP_ADDRESS = 0xfffb_c000;
+export const TSS_ADDRESS = 0xfffb_d000;
+
+/** RAM in bytes: what the board takes. */
+export const MEMORY_MINIMUM = 32 * 1024 * 1024;
+export const MEMORY_MAXIMUM = 3 * 1024 * 1024 * 1024;

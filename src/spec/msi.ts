@@ -1,0 +1,21 @@
+/** Message signalled interrupts. [SDM 3A 11.11] */
+
+/** Message address: bits 19-12 destination ID, bit 3 redirection hint, bit 2 destination mode. [SDM 3A 11.11.1] */
+export const MSI_ADDRESS = {
+  DESTINATION_SHIFT: 12,
+  DESTINATION: 0xff,
+  LOGICAL: 1 << 2,
+  REDIRECTION_HINT: 1 << 3,
+} as const;
+
+/** High half of the address: bits 31-8 of the destination, where KVM_X2APIC_API_USE_32BIT_IDS is on. [KVM api.rst 4.39] */
+export const MSI_ADDRESS_HIGH_DESTINATION = 0xffffff00;
+
+/** Message data. [SDM 3A 11.11.2] */
+export const MSI_DATA = {
+  VECTOR: 0xff,
+  DELIVERY_MODE_SHIFT: 8,
+  DELIVERY_MODE: 7,
+  ASSERT: 1 << 14,
+  LEVEL: 1 << 15,
+} as const;

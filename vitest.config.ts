@@ -1,0 +1,9 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["{src,test,tools}/**/*.test.{ts,mjs}"],
+    reporters: ["default", "./tools/reporter.mjs"],
+    testTimeout: 20_000,
+  },
+});
