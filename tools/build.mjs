@@ -16,7 +16,7 @@ function checkNode() {
 }
 
 /** Installs and builds what is missing or out of date. Throws with what failed. */
-async function build() {
+export async function build() {
   checkNode();
   if (isInstalled() && steps.every((step) => isUpToDate(step))) return;
   await withLock(async () => {

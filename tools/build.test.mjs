@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, w
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { filesBelow, fingerprint } from "./files.mjs";
+import { filesBelow, fingerprint, root } from "./files.mjs";
 import { isInstalled } from "./install.mjs";
 import { withLock } from "./lock.mjs";
 import { isUpToDate, runStep } from "./stamp.mjs";
@@ -125,4 +125,11 @@ describe("the lock", () => {
     write("lock", String(pid));
     expect(await withLock(async () => "ran", join(base, "lock"))).toBe("ran");
   });
+});
+
+test("npm says nothing of its own on standard output", { timeout: 120_000 }, () => {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("npm_")));
+  const { stdout, error } = spawnSync("npm", ["run", "build"], { cwd: root, env, encoding: "utf8" });
+  expect(error).toBeUndefined();
+  expect(stdout).toBe("");
 });

@@ -1,39 +1,52 @@
 // npm run check: every check that needs no guest. Each names file, line, rule and reason; the last line counts them.
-import { buildOrExit } from "./build.mjs";
+import { build } from "./build.mjs";
 import { runNode } from "./process.mjs";
 
-await buildOrExit();
+/** @typedef {import("./source.mjs").Finding} Finding */
 
-/** Loaded after the build, which installs what they import. */
-async function loadChecks() {
-  const [{ loadSources, formatFinding }, { checkLayers }, { checkTree }] = await Promise.all([
-    import("./source.mjs"),
-    import("./layers.mjs"),
-    import("./tidy.mjs"),
-  ]);
-  const sources = loadSources();
-  const report = (/** @type {import("./source.mjs").Finding[]} */ findings) => {
-    for (const finding of findings) process.stdout.write(`${formatFinding(finding)}\n`);
-    return findings.length === 0 ? 0 : 1;
-  };
-  return { layers: () => report(checkLayers(sources)), rules: () => report(checkTree(sources)) };
+// The checks' own modules import npm packages, so they are loaded after the build, which installs those.
+const loadSource = () => import("./source.mjs");
+
+/**
+ * @param {Finding[]} findings
+ * @returns {Promise<number>}
+ */
+async function report(findings) {
+  const { formatFinding } = await loadSource();
+  for (const finding of findings) process.stdout.write(`${formatFinding(finding)}\n`);
+  return findings.length === 0 ? 0 : 1;
 }
 
-const { layers, rules } = await loadChecks();
+const biomeFlags = ["--error-on-warnings", "--diagnostic-level=warn", "--reporter=concise", "--max-diagnostics=none"];
 
-/** @type {Record<string, () => number | Promise<number>>} */
+/** @type {Record<string, () => Promise<number>>} */
 const checks = {
-  "format and lint": () => runNode("node_modules/@biomejs/biome/bin/biome", ["check", "--error-on-warnings", "."]),
+  build: async () => {
+    await build();
+    return 0;
+  },
   types: () => runNode("node_modules/typescript/bin/tsc", ["-p", "tsconfig.check.json"]),
-  layers,
-  "house rules": rules,
+  "format and lint": () => runNode("node_modules/@biomejs/biome/bin/biome", ["check", ...biomeFlags, "."]),
+  layers: async () => report((await import("./layers.mjs")).checkLayers((await loadSource()).loadSources())),
+  "house rules": async () => report((await import("./tidy.mjs")).checkTree((await loadSource()).loadSources())),
   "unused code": () => runNode("node_modules/knip/bin/knip.js", ["--no-progress"]),
 };
 
+/** @param {() => Promise<number>} check */
+async function passes(check) {
+  try {
+    return (await check()) === 0;
+  } catch (error) {
+    process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return false;
+  }
+}
+
+/** @type {string[]} */
 const failed = [];
 for (const [name, check] of Object.entries(checks)) {
   process.stdout.write(`check: ${name}\n`);
-  if ((await check()) !== 0) failed.push(name);
+  if (!(await passes(check))) failed.push(name);
 }
 for (const name of failed) process.stdout.write(`check failed: ${name}\n`);
 process.stdout.write(`${Object.keys(checks).length - failed.length} passed, ${failed.length} failed, 0 skipped\n`);

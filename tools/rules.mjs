@@ -62,6 +62,21 @@ const longFunctions = (source, limit) =>
 const hostTime = /^(Date\.now|Date|performance\.now|process\.hrtime(\.bigint)?|setTimeout|setInterval|setImmediate)$/;
 const hostRandom = /^(Math\.random|(globalThis\.)?crypto\.(getRandomValues|randomUUID|randomBytes|randomInt))$/;
 
+/** @param {Source} source @returns {Set<string>} the functions that a file declares or imports under some name */
+function ownFunctions(source) {
+  const declared = offences(source, (node) => {
+    if (node.type === "FunctionDeclaration") return dottedName(node.id);
+    return node.type === "ImportSpecifier" ? dottedName(node.local) : undefined;
+  });
+  return new Set(declared.map(({ what }) => what));
+}
+
+/** @param {Source} source */
+function hostReads(source) {
+  const own = ownFunctions(source);
+  return offences(source, hostRead).filter(({ what }) => !own.has(what.slice(0, -"()".length)));
+}
+
 /** @param {Node} node */
 function hostRead(node) {
   const isCall = node.type === "CallExpression";
@@ -88,6 +103,14 @@ function lineText(source, offset) {
   const start = source.text.lastIndexOf("\n", offset - 1) + 1;
   const end = source.text.indexOf("\n", offset);
   return source.text.slice(start, end < 0 ? undefined : end);
+}
+
+/** @param {Source} source */
+function unexplainedBigInts(source) {
+  const first = /** @type {Node[]} */ (source.program.body)[0]?.start ?? 0;
+  const reason = /^ bigint: \S/;
+  if (source.comments.some(({ value, end }) => end <= first && reason.test(value))) return [];
+  return offences(source, bigInt).filter(({ at }) => !/\/\/ bigint: \S/.test(lineText(source, at)));
 }
 
 /** @param {Node} node @returns {string | undefined} the name, when an export statement declares a function or class */
@@ -221,7 +244,7 @@ export const rules = [
     name: "host-time",
     why: "nothing reads a clock, randomness or a timer except through base/clock and an injected generator: a run can be replayed",
     holdsIn: (path) => isProduction(path) && !isHostSide(path) && !isClock(path),
-    find: (source) => offences(source, hostRead),
+    find: hostReads,
   },
   {
     name: "printed-seed",
@@ -231,9 +254,9 @@ export const rules = [
   },
   {
     name: "bigint",
-    why: "a BigInt is allocated: none on a path that runs a guest; off such a path end the line with `// bigint: reason`",
+    why: "a BigInt is allocated: none on a path that runs a guest; off such a path end the line, or begin the file, with `// bigint: reason`",
     holdsIn: runsGuest,
-    find: (source) => offences(source, bigInt).filter(({ at }) => !/\/\/ bigint: \S/.test(lineText(source, at))),
+    find: unexplainedBigInts,
   },
   {
     name: "docstring",

@@ -21,7 +21,7 @@ import { filesBelow, root } from "./files.mjs";
 const folders = ["src", "test", "tools", "bench", "bin"];
 
 /** @param {string} path */
-const isSource = (path) => /\.(ts|mjs|js)$/.test(path);
+const isSource = (path) => /\.(ts|mjs|js)$/.test(path) && !path.endsWith(".generated.ts");
 
 /**
  * @param {string} path relative to the project

@@ -68,6 +68,30 @@ export function checkLockFile(text) {
     }));
 }
 
+const namedPath = /`((?:src|test|tools|bench|bin|\.ci)\/[\w./-]*)`|\]\((?!https?:)([\w./-]+)\)/g;
+
+/**
+ * @param {string} path
+ * @param {string} text of a Markdown document
+ * @param {(path: string) => boolean} [exists]
+ * @returns {Finding[]}
+ */
+export function checkDocument(path, text, exists = (named) => existsSync(join(root, named))) {
+  return [...text.matchAll(namedPath)].flatMap((match) => {
+    const named = match[1] ?? match[2] ?? "";
+    const line = text.slice(0, match.index).split("\n").length;
+    const message = `${named} does not exist: a document that names what is gone, or is not there yet, misleads`;
+    return exists(named) ? [] : [{ path, line, rule: "named-file", message }];
+  });
+}
+
+/** @param {string} path @returns {Finding[]} */
+function checkKept(path) {
+  const content = readFileSync(join(root, path));
+  const isDocument = path.endsWith(".md") && !path.includes("/");
+  return [...checkFile(path, content), ...(isDocument ? checkDocument(path, content.toString()) : [])];
+}
+
 /** The files that are or would be in git; without git, all that are not ignored by their folder. */
 function keptFiles() {
   try {
@@ -88,7 +112,7 @@ function keptFiles() {
 export function checkTree(sources) {
   return [
     ...sources.flatMap(checkSource),
-    ...keptFiles().flatMap((path) => checkFile(path, readFileSync(join(root, path)))),
+    ...keptFiles().flatMap(checkKept),
     ...checkLockFile(readFileSync(join(root, "package-lock.json"), "utf8")),
   ];
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { rules } from "./rules.mjs";
 import { parseSource } from "./source.mjs";
-import { checkFile, checkLockFile, checkSource } from "./tidy.mjs";
+import { checkDocument, checkFile, checkLockFile, checkSource } from "./tidy.mjs";
 
 const doc = "/** Does it. */\n";
 const lines = (/** @type {number} */ count) => "  f();\n".repeat(count);
@@ -102,7 +102,9 @@ describe("where a rule does not hold", () => {
   test.each([
     ["host-time", "src/backend/a.ts", "setTimeout(f, 1);"],
     ["host-time", "src/base/clock-host.ts", "performance.now();"],
+    ["host-time", "src/isa/a.ts", "function setImmediate() {}\nsetImmediate();"],
     ["bigint", "src/kvm/a.ts", "const a = 1n;"],
+    ["bigint", "src/machine/a.ts", "// bigint: a report about a guest that has stopped\n\nconst a = 1n;"],
     ["file-length", "src/isa/table/a.ts", "f();\n".repeat(501)],
     ["function-length", "src/bus/a.test.ts", `describe("a", () => {\n${lines(80)}});`],
     ["docstring", "src/bus/a.test.ts", "export function f() {}"],
@@ -122,4 +124,13 @@ test("a package from another registry is refused", () => {
   const lock = (/** @type {string} */ resolved) => JSON.stringify({ packages: { "node_modules/a": { resolved } } });
   expect(checkLockFile(lock("http://10.0.0.1/a.tgz")).map(({ rule }) => rule)).toEqual(["public-registry"]);
   expect(checkLockFile(lock("https://registry.npmjs.org/a.tgz"))).toEqual([]);
+});
+
+test("a document that names a missing file is refused", () => {
+  const exists = (/** @type {string} */ path) => path === "src/a.ts";
+  const named = (/** @type {string} */ text) =>
+    checkDocument("README.md", text, exists).map(({ line, rule, message }) => [line, rule, message.split(" ")[0]]);
+  expect(named("x\n`src/b.ts`")).toEqual([[2, "named-file", "src/b.ts"]]);
+  expect(named("[x](B.md)")).toEqual([[1, "named-file", "B.md"]]);
+  expect(named("`src/a.ts`, `dist/b.js`, [x](https://example.org)")).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { array, assign, at, bytes, create, flexible, struct, union, view } from "./struct-layout.ts";
 
 const inner = struct("inner", 16, { tag: "u8", wide: "u64" });
-const outer = struct("outer", 64, {
+const outer = struct("outer", 56, {
   byte: "u8",
   half: "u16",
   word: "u32",
@@ -36,6 +36,11 @@ describe("layout", () => {
   test("a wrong size is refused where it is declared", () => {
     expect(() => struct("bad", 12, { a: "u64", b: "u8" })).toThrow("struct bad is 16 bytes, not 12");
     expect(() => union("bad", 4, { a: "u64" })).toThrow("union bad is 8 bytes, not 4");
+  });
+
+  test("names that every view has are refused, `data` is a name like others", () => {
+    expect(() => struct("bad", 1, { bytes: "u8" })).toThrow("struct bad: views have a bytes of their own");
+    expect(create(struct("good", 4, { data: "u32" }), { data: 7 }).data).toBe(7);
   });
 
   test("unions overlap, explicit offsets hold, and fields after one follow it", () => {
@@ -94,8 +99,8 @@ describe("views", () => {
     const record = view(outer, memory);
     record.word = 0x0102_0304;
     expect([...memory.subarray(4, 8)]).toEqual([4, 3, 2, 1]);
-    expect(record.bytes.length).toBe(64);
-    expect(() => view(outer, memory.subarray(9))).toThrow(RangeError);
+    expect(record.bytes.length).toBe(56);
+    expect(() => view(outer, memory.subarray(17))).toThrow(RangeError);
   });
 
   test("arrays of 64-bit elements", () => {

@@ -9,8 +9,18 @@
  * A 64-bit field named `f` has four properties: `f` (bigint), `f_num` (number), `f_lo` and `f_hi` (unsigned 32-bit
  * numbers). Code that runs a guest uses the last three, which make no BigInt.
  */
-export type NumberType = "u8" | "u16" | "u32" | "s8" | "s16" | "s32";
-export type WideType = "u64" | "s64";
+import {
+  getNumber,
+  getWide,
+  getWideNumber,
+  NumberArray,
+  type NumberType,
+  SCALAR_SIZE,
+  setNumber,
+  setWideNumber,
+  WideArray,
+  type WideType,
+} from "./struct-scalar.ts";
 
 export interface BytesType {
   readonly kind: "bytes";
@@ -118,8 +128,6 @@ export function at<const T extends FieldType>(offset: number, type: T): PlacedTy
   return { kind: "at", offset, type };
 }
 
-const SCALAR_SIZE = { u8: 1, s8: 1, u16: 2, s16: 2, u32: 4, s32: 4, u64: 8, s64: 8 } as const;
-
 /** The bytes a field takes; a flexible array none. */
 export function sizeOf(type: FieldType): number {
   if (typeof type === "string") return SCALAR_SIZE[type];
@@ -149,6 +157,8 @@ function lay<F extends Fields>(name: string, fields: F, overlap: boolean, dense 
   let end = 0;
   let align = 1;
   for (const [field, declared] of Object.entries(fields)) {
+    if (field === "bytes" || field === "dataView")
+      throw new Error(`struct ${name}: views have a ${field} of their own`);
     const type = bareType(declared);
     const placed = typeof declared !== "string" && declared.kind === "at";
     const natural = dense ? 1 : alignOf(type);
@@ -173,75 +183,11 @@ export class RecordView {
   /** Exactly this record's bytes, flexible array member included. */
   readonly bytes: Uint8Array;
   /** The same bytes, for access by offset. */
-  readonly data: DataView;
+  readonly dataView: DataView;
 
   constructor(source: Uint8Array) {
     this.bytes = source;
-    this.data = new DataView(source.buffer, source.byteOffset, source.byteLength);
-  }
-}
-
-/** Elements of up to 32 bits. */
-export class NumberArray {
-  readonly length: number;
-  readonly #data: DataView;
-  readonly #type: NumberType;
-
-  constructor(type: NumberType, source: Uint8Array) {
-    this.length = Math.floor(source.length / SCALAR_SIZE[type]);
-    this.#type = type;
-    this.#data = new DataView(source.buffer, source.byteOffset, source.byteLength);
-  }
-
-  get(index: number): number {
-    return getNumber(this.#data, this.#type, index * SCALAR_SIZE[this.#type]);
-  }
-
-  set(index: number, value: number): void {
-    setNumber(this.#data, this.#type, index * SCALAR_SIZE[this.#type], value);
-  }
-}
-
-/** 64-bit elements. */
-export class WideArray {
-  readonly length: number;
-  readonly #data: DataView;
-  readonly #type: WideType;
-
-  constructor(type: WideType, source: Uint8Array) {
-    this.length = source.length >>> 3;
-    this.#type = type;
-    this.#data = new DataView(source.buffer, source.byteOffset, source.byteLength);
-  }
-
-  get(index: number): bigint {
-    return getWide(this.#data, this.#type, index * 8);
-  }
-
-  set(index: number, value: bigint): void {
-    this.#data.setBigUint64(index * 8, value, true);
-  }
-
-  /** Exact below 2^53. */
-  num(index: number): number {
-    return getWideNumber(this.#data, this.#type, index * 8);
-  }
-
-  setNum(index: number, value: number): void {
-    setWideNumber(this.#data, index * 8, value);
-  }
-
-  lo(index: number): number {
-    return this.#data.getUint32(index * 8, true);
-  }
-
-  hi(index: number): number {
-    return this.#data.getUint32(index * 8 + 4, true);
-  }
-
-  setPair(index: number, lo: number, hi: number): void {
-    this.#data.setUint32(index * 8, lo, true);
-    this.#data.setUint32(index * 8 + 4, hi, true);
+    this.dataView = new DataView(source.buffer, source.byteOffset, source.byteLength);
   }
 }
 
@@ -366,10 +312,10 @@ function defineScalar(prototype: RecordView, name: string, type: NumberType | Wi
   if (type === "u64" || type === "s64") return defineWide(prototype, name, type, offset);
   Object.defineProperty(prototype, name, {
     get(this: RecordView) {
-      return getNumber(this.data, type, offset);
+      return getNumber(this.dataView, type, offset);
     },
     set(this: RecordView, value: number) {
-      setNumber(this.data, type, offset, value);
+      setNumber(this.dataView, type, offset, value);
     },
   });
 }
@@ -377,62 +323,20 @@ function defineScalar(prototype: RecordView, name: string, type: NumberType | Wi
 function defineWide(prototype: RecordView, name: string, type: WideType, offset: number): void {
   Object.defineProperty(prototype, name, {
     get(this: RecordView) {
-      return getWide(this.data, type, offset);
+      return getWide(this.dataView, type, offset);
     },
     set(this: RecordView, value: bigint) {
-      this.data.setBigUint64(offset, value, true);
+      this.dataView.setBigUint64(offset, value, true);
     },
   });
   Object.defineProperty(prototype, `${name}_num`, {
     get(this: RecordView) {
-      return getWideNumber(this.data, type, offset);
+      return getWideNumber(this.dataView, type, offset);
     },
     set(this: RecordView, value: number) {
-      setWideNumber(this.data, offset, value);
+      setWideNumber(this.dataView, offset, value);
     },
   });
   defineScalar(prototype, `${name}_lo`, "u32", offset);
   defineScalar(prototype, `${name}_hi`, "u32", offset + 4);
-}
-
-function getNumber(data: DataView, type: NumberType, offset: number): number {
-  switch (type) {
-    case "u8":
-      return data.getUint8(offset);
-    case "s8":
-      return data.getInt8(offset);
-    case "u16":
-      return data.getUint16(offset, true);
-    case "s16":
-      return data.getInt16(offset, true);
-    case "u32":
-      return data.getUint32(offset, true);
-    case "s32":
-      return data.getInt32(offset, true);
-  }
-}
-
-function setNumber(data: DataView, type: NumberType, offset: number, value: number): void {
-  switch (SCALAR_SIZE[type]) {
-    case 1:
-      return data.setUint8(offset, value);
-    case 2:
-      return data.setUint16(offset, value, true);
-    case 4:
-      return data.setUint32(offset, value, true);
-  }
-}
-
-function getWide(data: DataView, type: WideType, offset: number): bigint {
-  return type === "u64" ? data.getBigUint64(offset, true) : data.getBigInt64(offset, true);
-}
-
-function getWideNumber(data: DataView, type: WideType, offset: number): number {
-  const hi = type === "u64" ? data.getUint32(offset + 4, true) : data.getInt32(offset + 4, true);
-  return hi * 0x1_0000_0000 + data.getUint32(offset, true);
-}
-
-function setWideNumber(data: DataView, offset: number, value: number): void {
-  data.setUint32(offset, value, true);
-  data.setUint32(offset + 4, Math.floor(value / 0x1_0000_0000), true);
 }

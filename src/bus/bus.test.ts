@@ -134,3 +134,22 @@ test("timers fire once, when due, and may arm themselves again", () => {
   again.disarm();
   expect(timers.nextDeadline()).toBe(Number.POSITIVE_INFINITY);
 });
+
+test("the next deadline is announced when it changes, and again when a wake-up came too early", () => {
+  const clock = new ManualClock();
+  const announced: number[] = [];
+  const timers = new TimerQueue(clock, (deadline) => announced.push(deadline));
+  const [one, two] = [timers.createTimer(() => {}), timers.createTimer(() => {})];
+  one.arm(20);
+  two.arm(30);
+  two.arm(10);
+  one.arm(25);
+  expect(announced).toEqual([20, 10]);
+  clock.time = 9;
+  timers.runExpired();
+  expect(announced).toEqual([20, 10, 10]);
+  clock.time = 10;
+  timers.runExpired();
+  one.disarm();
+  expect(announced).toEqual([20, 10, 10, 25, Number.POSITIVE_INFINITY]);
+});

@@ -3,17 +3,18 @@ import { MemoryBackend } from "../backend/chardev/memory-backend.ts";
 import { LatchedLine } from "../bus/interrupt-line.ts";
 import { Uart16550 } from "./uart16550.ts";
 
-function create() {
+function create(mcr = 0x03) {
   const backend = new MemoryBackend();
   const interrupt = new LatchedLine();
   const uart = new Uart16550("com1", { backend, interrupt });
+  if (mcr !== 0) uart.write(4, 1, mcr);
   return { backend, interrupt, uart, write: (offset: number, value: number) => uart.write(offset, 1, value) };
 }
 
 const [RBR, IER, IIR, LCR, MCR, LSR, MSR, SCR] = [0, 1, 2, 3, 4, 5, 6, 7];
 
 test("reset values [PC16550D table 2]", () => {
-  const { uart, interrupt } = create();
+  const { uart, interrupt } = create(0);
   expect([IER, IIR, LCR, MCR, LSR, MSR].map((offset) => uart.read(offset))).toEqual([0, 1, 0, 0, 0x60, 0xb0]);
   expect(interrupt.level).toBe(false);
 });
@@ -85,6 +86,20 @@ describe("the receiver", () => {
     }
     for (let count = 16; count > 0; count--) uart.read(RBR);
     expect([uart.read(IIR), interrupt.level]).toEqual([0xc1, false]);
+  });
+
+  test("takes nothing before the guest asserts RTS or takes receive interrupts", () => {
+    const { uart, backend, write } = create(0);
+    backend.feed("ab");
+    uart.poll();
+    write(IIR, 0x07);
+    expect([uart.read(LSR) & 1, uart.read(RBR), backend.waiting]).toEqual([0, 0, 2]);
+    write(IER, 0x01);
+    expect([uart.read(RBR), uart.read(RBR)]).toEqual([0x61, 0x62]);
+    backend.feed("c");
+    write(IER, 0x00);
+    write(MCR, 0x02);
+    expect(uart.read(RBR)).toBe(0x63);
   });
 
   test("FCR1 empties it; turning the FIFOs on or off does too [8.5]", () => {
@@ -169,7 +184,7 @@ describe("loop mode [8.8 bit 4]", () => {
     uart.poll();
     write(RBR, 0x5a);
     expect([uart.read(LSR), uart.read(RBR), backend.output, backend.waiting]).toEqual([0x61, 0x5a, [], 5]);
-    write(MCR, 0x00);
+    write(MCR, 0x02);
     expect(uart.read(RBR)).toBe(0x69);
   });
 

@@ -45,7 +45,8 @@ const CONNECTED = spec.MSR_CTS | spec.MSR_DSR | spec.MSR_DCD;
 
 /**
  * A 16550A UART. [PC16550D 8.0] Characters take no time on the wire: what is written to THR is gone at once, so the
- * transmitter is always empty, and four character times (the receiver's timeout) are over at once.
+ * transmitter is always empty, and four character times (the receiver's timeout) are over at once. Input is taken only
+ * while the guest listens, so that what is typed or piped in before its driver is ready is not lost.
  */
 export class Uart16550 implements Device<Uart16550State>, RegisterBlock {
   // config
@@ -166,7 +167,7 @@ export class Uart16550 implements Device<Uart16550State>, RegisterBlock {
   }
 
   private takeInput(): boolean {
-    if (this.loop) return false;
+    if (!this.listens) return false;
     const before = this.receiver.length;
     while (this.receiver.length < this.receiverSize) {
       const byte = this.backend.read();
@@ -184,6 +185,11 @@ export class Uart16550 implements Device<Uart16550State>, RegisterBlock {
       this.receiver.clear();
     }
     this.receiver.push(character);
+  }
+
+  /** The far end honours RTS, as with hardware handshake; a guest that takes receive interrupts need not drive it. */
+  private get listens(): boolean {
+    return !this.loop && ((this.state.mcr & spec.MCR_RTS) !== 0 || (this.state.ier & spec.IER_ERBFI) !== 0);
   }
 
   private takeCharacter(): number {
@@ -228,6 +234,7 @@ export class Uart16550 implements Device<Uart16550State>, RegisterBlock {
     const enabled = value & ~this.state.ier;
     this.state.ier = value;
     if ((enabled & spec.IER_ETBEI) !== 0) this.state.thrEmptyPending = true;
+    this.takeInput();
   }
 
   /** The other bits take effect only with FCR0 written as 1; changing FCR0 clears the FIFOs. [PC16550D 8.5] */

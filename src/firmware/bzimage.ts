@@ -21,7 +21,7 @@ import { roundUp } from "./placement.ts";
 export interface BzImage {
   /** (major << 8) | minor. */
   readonly protocol: number;
-  /** Linux's version line, as in /proc/version; empty if the file has none. */
+  /** "6.1.0-18-amd64 (builder@host) #1 SMP ..."; other kernels with Linux's header have their name here; empty if absent. */
   readonly version: string;
   /** The setup header as it stands in the file, to be copied into boot_params. */
   readonly header: Uint8Array;
@@ -112,9 +112,11 @@ function truncated(name: string, length: number, expected: number): UserError {
   );
 }
 
+/** [boot.rst, "Field name: kernel_version"] */
 function versionText(file: Uint8Array, hdr: SetupHeader): string {
-  const offset = hdr.kernel_version + SETUP_SECTOR;
-  return hdr.kernel_version === 0 || offset >= hdr.setup_sects * SETUP_SECTOR ? "" : asciiAt(file, offset, 256);
+  const { kernel_version, setup_sects } = hdr;
+  const present = kernel_version !== 0 && kernel_version < setup_sects * SETUP_SECTOR;
+  return present ? asciiAt(file, kernel_version + SETUP_SECTOR, 256) : "";
 }
 
 /**

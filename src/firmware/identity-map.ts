@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
-import { PTE_P, PTE_PS, PTE_RW } from "../spec/x86/boot-segment.ts";
+import { PTE } from "../spec/x86/page-table.ts";
 import type { Placement } from "./placement.ts";
 
 const PAGE = 0x1000;
@@ -16,13 +16,13 @@ export function writeIdentityMap(memory: GuestMemory, placement: Placement): num
   assert(pml4 !== undefined, "base memory has room for page tables");
   const pdpt = pml4 + PAGE;
   memory.fill(pml4, size, 0);
-  memory.writeU64(pml4, pdpt + (PTE_P | PTE_RW));
+  memory.writeU64(pml4, pdpt + (PTE.P | PTE.RW));
   for (let directory = 0; directory < DIRECTORIES; directory++) {
     const pd = pdpt + PAGE * (1 + directory);
-    memory.writeU64(pdpt + directory * 8, pd + (PTE_P | PTE_RW));
+    memory.writeU64(pdpt + directory * 8, pd + (PTE.P | PTE.RW));
     for (let entry = 0; entry < ENTRIES; entry++) {
       const address = (directory * ENTRIES + entry) * LARGE_PAGE;
-      memory.writeU64(pd + entry * 8, address + (PTE_P | PTE_RW | PTE_PS));
+      memory.writeU64(pd + entry * 8, address + (PTE.P | PTE.RW | PTE.PS));
     }
   }
   return pml4;

@@ -1,18 +1,7 @@
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import { BOOT_CS, BOOT_DS } from "../spec/boot/linux.ts";
-import {
-  CR0_ET,
-  CR0_PE,
-  CR0_PG,
-  CR4_PAE,
-  EFER_LMA,
-  EFER_LME,
-  RFLAGS_FIXED,
-  SEGMENT_TYPE_CODE_XR,
-  SEGMENT_TYPE_DATA_RW,
-  SEGMENT_TYPE_LDT,
-  SEGMENT_TYPE_TSS_BUSY,
-} from "../spec/x86/boot-segment.ts";
+import { CR0, CR4, EFER } from "../spec/x86/control-register.ts";
+import { RFLAGS_FIXED, SEGMENT_TYPE, SYSTEM_SEGMENT_TYPE } from "../spec/x86/descriptor.ts";
 import type { Placement } from "./placement.ts";
 
 /** A segment register with its hidden part, as struct kvm_segment has it: `limit` in bytes, flags 0 or 1. */
@@ -75,11 +64,11 @@ export function protectedState(
   placement: Placement,
   regs: Partial<GeneralRegisters>,
 ): InitialState {
-  const code = flatSegment(BOOT_CS, SEGMENT_TYPE_CODE_XR, { db: 1, l: 0 });
+  const code = flatSegment(BOOT_CS, SEGMENT_TYPE.CODE_EXECUTE_READ, { db: 1, l: 0 });
   return {
     ...common(memory, placement, code, regs),
     mode: "protected32",
-    cr0: CR0_PE | CR0_ET,
+    cr0: CR0.PE | CR0.ET,
     cr3: 0,
     cr4: 0,
     efer: 0,
@@ -93,26 +82,33 @@ export function longState(
   cr3: number,
   regs: Partial<GeneralRegisters>,
 ): InitialState {
-  const code = flatSegment(BOOT_CS, SEGMENT_TYPE_CODE_XR, { db: 0, l: 1 });
+  const code = flatSegment(BOOT_CS, SEGMENT_TYPE.CODE_EXECUTE_READ, { db: 0, l: 1 });
   return {
     ...common(memory, placement, code, regs),
     mode: "long64",
-    cr0: CR0_PG + (CR0_PE | CR0_ET),
+    cr0: CR0.PG + (CR0.PE | CR0.ET),
     cr3,
-    cr4: CR4_PAE,
-    efer: EFER_LME | EFER_LMA,
+    cr4: CR4.PAE,
+    efer: EFER.LME | EFER.LMA,
   };
 }
 
 function common(memory: GuestMemory, placement: Placement, cs: SegmentState, regs: Partial<GeneralRegisters>) {
-  const data = flatSegment(BOOT_DS, SEGMENT_TYPE_DATA_RW, { db: 1, l: 0 });
+  const data = flatSegment(BOOT_DS, SEGMENT_TYPE.DATA_READ_WRITE, { db: 1, l: 0 });
   const tr: SegmentState = {
-    ...flatSegment(TSS_SELECTOR, SEGMENT_TYPE_TSS_BUSY, { db: 0, l: 0 }),
+    ...flatSegment(TSS_SELECTOR, SYSTEM_SEGMENT_TYPE.TSS_BUSY, { db: 0, l: 0 }),
     s: 0,
     limit: 0x67,
     g: 0,
   };
-  const ldt: SegmentState = { ...tr, selector: 0, type: SEGMENT_TYPE_LDT, present: 0, limit: 0xffff, unusable: 1 };
+  const ldt: SegmentState = {
+    ...tr,
+    selector: 0,
+    type: SYSTEM_SEGMENT_TYPE.LDT,
+    present: 0,
+    limit: 0xffff,
+    unusable: 1,
+  };
   const zero: GeneralRegisters = { rip: 0, rsp: 0, rflags: RFLAGS_FIXED, rax: 0, rbx: 0, rsi: 0 };
   return {
     regs: { ...zero, ...regs },

@@ -1,5 +1,6 @@
 import { UserError } from "../base/assert.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
+import { writeBiosDataArea } from "./bios-data.ts";
 import type { BootRequest } from "./boot-request.ts";
 import { isBzImage, parseBzImage } from "./bzimage.ts";
 import { isElf, parseElf } from "./elf.ts";
@@ -30,11 +31,8 @@ const LOADERS = { linux: loadLinux, multiboot: loadMultiboot, pvh: loadPvh };
 export function detectKernel(file: Uint8Array, name: string): KernelInfo {
   if (isBzImage(file)) return linuxInfo(file, name);
   const elf = isElf(file) ? parseElf(file, name) : undefined;
-  const pvh = elf && pvhEntry(file, elf) !== undefined;
-  const multiboot = findMultibootHeader(file);
-  if (multiboot && (multiboot.hasAddresses || elf?.bits === 32 || !pvh))
-    return { format: "multiboot", longMode: undefined, description: "a multiboot kernel" };
-  if (pvh)
+  if (findMultibootHeader(file)) return { format: "multiboot", longMode: undefined, description: "a multiboot kernel" };
+  if (elf && pvhEntry(file, elf) !== undefined)
     return { format: "pvh", longMode: elf.bits === 64, description: `a ${elf.bits}-bit kernel with a PVH entry` };
   throw elf ? noEntry(name) : notAKernel(file, name);
 }
@@ -42,13 +40,15 @@ export function detectKernel(file: Uint8Array, name: string): KernelInfo {
 /** Puts a kernel and all that it is handed into the guest's memory; says in what state the first vCPU enters it. */
 export function loadKernel(memory: GuestMemory, request: BootRequest): InitialState {
   const { format } = detectKernel(request.kernel, request.kernelName);
+  writeBiosDataArea(memory);
   return LOADERS[format](memory, request);
 }
 
 function linuxInfo(file: Uint8Array, name: string): KernelInfo {
-  const kernel = parseBzImage(file, name);
-  const release = kernel.version.split(" ")[0];
-  return { format: "linux", longMode: kernel.kernel64, description: release ? `Linux ${release}` : "a Linux kernel" };
+  const { version, kernel64 } = parseBzImage(file, name);
+  const release = /^\d\S*/.exec(version)?.[0];
+  const description = release ? `Linux ${release}` : version || "a Linux kernel";
+  return { format: "linux", longMode: kernel64, description };
 }
 
 function noEntry(name: string): UserError {

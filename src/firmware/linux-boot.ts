@@ -58,9 +58,11 @@ function checkRoom(kernel: BzImage, initrd: Uint8Array | undefined, request: Boo
   const needed = kernelEnd + roundUp(initrd?.length ?? 0, PAGE);
   const has = topOfLowMemory(request);
   if (needed <= has) return;
-  const what = initrd ? `${request.kernelName} and its initrd (${readableSize(initrd.length)})` : request.kernelName;
+  const what = initrd
+    ? `${request.kernelName} and its initrd (${readableSize(initrd.length)}) need`
+    : `${request.kernelName} needs`;
   throw new UserError(
-    `${what} need ${readableSize(roundUp(needed, 2 ** 20))} of memory, the machine has ${readableSize(has)}`,
+    `${what} ${readableSize(roundUp(needed, 2 ** 20))} of memory, the machine has ${readableSize(has)}`,
     needed <= PCI_HOLE
       ? `Give the machine at least ${Math.ceil(needed / 2 ** 20)} MiB of memory.`
       : "Use a smaller initrd: all must lie below 3 GiB.",

@@ -20,7 +20,7 @@ import {
   multiboot_module,
 } from "../spec/boot/multiboot.ts";
 import { E820 } from "../spec/x86/e820.ts";
-import { LOW_MEMORY, PCI_HOLE } from "../spec/x86/low-memory.ts";
+import { FOUR_GIB, LOW_MEMORY, PCI_HOLE } from "../spec/x86/low-memory.ts";
 import { placeBytes, placeModules, placeText } from "./boot-data.ts";
 import { allModules, type BootRequest, checkCommandLine } from "./boot-request.ts";
 import { concat, utf8 } from "./bytes.ts";
@@ -77,6 +77,8 @@ export function loadMultiboot(memory: GuestMemory, request: BootRequest): Initia
   const { entry, end } = found.hasAddresses
     ? loadByAddresses(memory, placement, request, found)
     : loadByElf(memory, placement, request);
+  if (entry >= FOUR_GIB)
+    throw new UserError(`${request.kernelName} has its entry above 4 GiB`, "Link it for addresses below 3 GiB.");
   const rbx = writeInfo(memory, placement, request, commandLine, end);
   return protectedState(memory, placement, { rip: entry, rax: MULTIBOOT_BOOTLOADER_MAGIC, rbx });
 }
@@ -100,6 +102,7 @@ interface Loaded {
   readonly end: number;
 }
 
+/** A 64-bit file is entered in 32-bit mode as well, as GRUB does. */
 function loadByElf(memory: GuestMemory, placement: Placement, request: BootRequest): Loaded {
   if (!isElf(request.kernel))
     throw new UserError(
@@ -107,11 +110,6 @@ function loadByElf(memory: GuestMemory, placement: Placement, request: BootReque
       "Give the kernel as an ELF file.",
     );
   const elf = parseElf(request.kernel, request.kernelName);
-  if (elf.bits === 64)
-    throw new UserError(
-      `${request.kernelName} is a 64-bit ELF file; multiboot 1 starts 32-bit ones`,
-      "Convert it: objcopy -O elf32-i386 KERNEL KERNEL32.",
-    );
   return { entry: physicalEntry(elf), end: loadElf(memory, placement, request.kernel, elf) };
 }
 

@@ -95,7 +95,12 @@ export function readCpio(archive: Uint8Array): CpioEntry[] {
     if (dataEnd > archive.length) throw new RangeError(`cpio member at ${offset} is cut off`);
     const path = new TextDecoder().decode(archive.subarray(offset + HEADER_BYTES, nameEnd - 1));
     if (path === TRAILER) return entries;
-    entries.push({ path, mode: fields[1]!, data: archive.subarray(dataStart, dataEnd), device: [fields[9]!, fields[10]!] });
+    entries.push({
+      path,
+      mode: fields[1]!,
+      data: archive.subarray(dataStart, dataEnd),
+      device: [fields[9]!, fields[10]!],
+    });
     offset = (dataEnd + 3) & ~3;
   }
 }

@@ -40,7 +40,9 @@ export function prepareExec(command: string, options: { stdin?: boolean } = {}):
   return { initrd: writeCpio(entries), channel: new ExecChannel(token) };
 }
 
+/** Three digits and a newline. */
 const LONGEST_STATUS = 4;
+const MALFORMED_STATUS = 255;
 const NEWLINE = 10;
 
 /** Takes the command's output and exit status out of what the second serial port sends. */
@@ -86,10 +88,11 @@ export class ExecChannel {
     return output;
   }
 
-  /** Sets the status when all its digits have come. */
+  /** Sets the status when all its digits have come; what is no status counts as failure, so nothing is held for ever. */
   #readStatus(tail: Uint8Array): void {
-    const end = tail.subarray(0, LONGEST_STATUS).indexOf(NEWLINE);
-    if (end > 0) this.#status = Number.parseInt(new TextDecoder().decode(tail.subarray(0, end)), 10);
+    const digits = /^(\d{1,3})\n/.exec(new TextDecoder().decode(tail.subarray(0, LONGEST_STATUS)));
+    if (digits) this.#status = Number(digits[1]);
+    else if (tail.length >= LONGEST_STATUS) this.#status = MALFORMED_STATUS;
   }
 }
 

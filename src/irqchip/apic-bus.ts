@@ -1,14 +1,24 @@
-import { APIC, BROADCAST, DELIVERY_MODE, DFR, ESR, FIRST_LEGAL_VECTOR, LVT, SHORTHAND, XAPIC_ID_SHIFT } from "../spec/lapic.ts";
+import {
+  APIC,
+  BROADCAST,
+  DELIVERY_MODE,
+  DFR,
+  ESR,
+  FIRST_LEGAL_VECTOR,
+  LVT,
+  SHORTHAND,
+  XAPIC_ID_SHIFT,
+} from "../spec/lapic.ts";
 import {
   APIC_EVENT,
   APIC_WORD,
   type ApicPage,
+  clearVector,
   getRegister,
   isEnabled,
   isHardwareEnabled,
   isX2apic,
   setVector,
-  clearVector,
 } from "./apic-page.ts";
 
 /**
@@ -18,12 +28,12 @@ import {
  * Results are KVM's: the number of APICs at which the interrupt is new, 0 if all had it pending (coalesced), -1 if none took it.
  */
 export class ApicBus {
-  /** By vCPU. */
-  readonly pages: readonly ApicPage[];
+  /** By vCPU; it may grow. */
+  readonly pages: ApicPage[];
   /** Glue: there may be something for the vCPU to take. */
   readonly kick: (vcpu: number) => void;
 
-  constructor(pages: readonly ApicPage[], kick: (vcpu: number) => void) {
+  constructor(pages: ApicPage[], kick: (vcpu: number) => void) {
     this.pages = pages;
     this.kick = kick;
   }
@@ -138,7 +148,8 @@ export class ApicBus {
   #matches(page: ApicPage, destination: number, logical: boolean, x2apicSource: boolean): boolean {
     if (!isHardwareEnabled(page)) return false;
     if (destination === BROADCAST.X2APIC || (destination === BROADCAST.XAPIC && !x2apicSource)) return true;
-    if (isX2apic(page)) return logical ? matchesX2apicLogical(page, destination) : page[APIC_WORD.X2APIC_ID] === destination;
+    if (isX2apic(page))
+      return logical ? matchesX2apicLogical(page, destination) : page[APIC_WORD.X2APIC_ID] === destination;
     if (destination > BROADCAST.XAPIC) return false;
     if (logical) return matchesXapicLogical(page, destination);
     return destination === BROADCAST.XAPIC || getRegister(page, APIC.ID) >>> XAPIC_ID_SHIFT === destination;

@@ -8,7 +8,7 @@ export interface CounterState {
   access: number;
   bcd: boolean;
   gate: boolean;
-  /** The count register, 1 to 65536 (10000 in BCD). */
+  /** The count register, 1 to 65536 (10000 in BCD); 0 if no count was written since the control word. */
   reload: number;
   /** What the counting element started from. */
   count: number;
@@ -35,16 +35,16 @@ export interface CounterState {
   latchedStatus: number;
 }
 
-/** Before the first control word. */
+/** Before the first control word; OUT is undefined then, and high here. */
 export const UNPROGRAMMED = 0xff;
 
-export function initialCounterState(gate: boolean): CounterState {
+function initialCounterState(gate: boolean): CounterState {
   return {
     mode: UNPROGRAMMED,
     access: RW.LSB_MSB,
     bcd: false,
     gate,
-    reload: 0x10000,
+    reload: 0,
     count: 0x10000,
     loaded: false,
     pending: true,
@@ -78,6 +78,7 @@ export class I8254Counter {
     state.access = access;
     state.mode = mode;
     state.bcd = bcd;
+    state.reload = 0;
     state.writeLow = -1;
     state.readHigh = false;
     state.latchedBytes = 0;
@@ -87,12 +88,31 @@ export class I8254Counter {
   /** A byte of the count. */
   write(tick: number, value: number): void {
     const state = this.state;
-    if (state.access === RW.LSB) return this.#setCount(tick, value);
-    if (state.access === RW.MSB) return this.#setCount(tick, value << 8);
+    if (state.access === RW.LSB) return this.#setDigits(tick, value);
+    if (state.access === RW.MSB) return this.#setDigits(tick, value << 8);
     if (state.writeLow < 0) return this.#writeFirst(tick, value);
     const count = state.writeLow | (value << 8);
     state.writeLow = -1;
-    this.#setCount(tick, count);
+    this.#setDigits(tick, count);
+  }
+
+  /** A whole count, in binary; 0 stands for the greatest. [82C54 "Write operations", "Mode definitions"] */
+  setCount(tick: number, count: number): void {
+    const state = this.state;
+    const greatest = state.bcd ? 10000 : 0x10000;
+    this.settle(tick);
+    state.reload = count > 0 && count <= greatest ? count : greatest;
+    switch (state.mode) {
+      case MODE.INTERRUPT_ON_TERMINAL_COUNT:
+      case MODE.SOFTWARE_STROBE:
+        return this.#load(tick);
+      case MODE.RATE_GENERATOR:
+      case MODE.SQUARE_WAVE:
+        if (state.loaded) return this.#reloadLater(tick);
+        return this.#load(tick);
+      default:
+        state.pending = true;
+    }
   }
 
   /** A byte: the latched status, the latched count or the count itself. */
@@ -146,7 +166,7 @@ export class I8254Counter {
     switch (state.mode) {
       case MODE.HARDWARE_ONE_SHOT:
       case MODE.HARDWARE_STROBE:
-        if (gate) this.#load(tick);
+        if (gate && state.reload > 0) this.#load(tick);
         return;
       case MODE.RATE_GENERATOR:
       case MODE.SQUARE_WAVE:
@@ -164,7 +184,7 @@ export class I8254Counter {
   output(tick: number): boolean {
     this.settle(tick);
     const state = this.state;
-    if (!state.loaded) return state.mode !== MODE.INTERRUPT_ON_TERMINAL_COUNT && state.mode !== UNPROGRAMMED;
+    if (!state.loaded) return state.mode !== MODE.INTERRUPT_ON_TERMINAL_COUNT;
     const elapsed = this.#elapsed(tick);
     switch (state.mode) {
       case MODE.INTERRUPT_ON_TERMINAL_COUNT:
@@ -243,22 +263,8 @@ export class I8254Counter {
     if (this.state.mode === MODE.INTERRUPT_ON_TERMINAL_COUNT) this.#unload(tick);
   }
 
-  /** A whole count was written. [82C54 "Write operations", "Mode definitions"] */
-  #setCount(tick: number, digits: number): void {
-    const state = this.state;
-    this.settle(tick);
-    state.reload = state.bcd ? fromBcd(digits) || 10000 : digits || 0x10000;
-    switch (state.mode) {
-      case MODE.INTERRUPT_ON_TERMINAL_COUNT:
-      case MODE.SOFTWARE_STROBE:
-        return this.#load(tick);
-      case MODE.RATE_GENERATOR:
-      case MODE.SQUARE_WAVE:
-        if (state.loaded) return this.#reloadLater(tick);
-        return this.#load(tick);
-      default:
-        state.pending = true;
-    }
+  #setDigits(tick: number, digits: number): void {
+    this.setCount(tick, this.state.bcd ? fromBcd(digits) : digits);
   }
 
   /** The new count waits for the end of the period in mode 2, of the half period in mode 3, or for the gate. */
@@ -305,8 +311,9 @@ export class I8254Counter {
   }
 
   #resume(tick: number): void {
-    this.state.start = tick - this.state.stopped;
-    this.state.stopped = -1;
+    const state = this.state;
+    if (tick >= state.start) state.start = tick - state.stopped;
+    state.stopped = -1;
   }
 
   #nextPeriodicRise(tick: number): number {
@@ -347,12 +354,11 @@ function squareWaveValue(count: number, phase: number): number {
 
 function toBcd(value: number): number {
   let digits = 0;
-  for (let shift = 0, rest = value; shift < 16; shift += 4, rest = Math.floor(rest / 10)) digits |= (rest % 10) << shift;
+  for (let shift = 0, rest = value; shift < 16; shift += 4, rest = Math.floor(rest / 10))
+    digits |= (rest % 10) << shift;
   return digits;
 }
 
 function fromBcd(digits: number): number {
-  return (
-    (digits >> 12) * 1000 + ((digits >> 8) & 0xf) * 100 + ((digits >> 4) & 0xf) * 10 + (digits & 0xf)
-  );
+  return (digits >> 12) * 1000 + ((digits >> 8) & 0xf) * 100 + ((digits >> 4) & 0xf) * 10 + (digits & 0xf);
 }

@@ -36,7 +36,7 @@ export interface I8259State {
   elcr: number;
 }
 
-export function initialI8259State(): I8259State {
+function initialI8259State(): I8259State {
   return {
     lastIrr: 0,
     irr: 0,
@@ -77,8 +77,8 @@ export class I8259 {
     this.acked = acked;
   }
 
-  /** Sets an input. Returns whether the request is new: false if it is still pending from before or the line fell. */
-  setLine(pin: number, level: boolean): boolean {
+  /** Sets an input. Returns 1 if that made a request, 0 if it merged with a pending one or made none, -1 if masked. */
+  setLine(pin: number, level: boolean): number {
     const state = this.state;
     const bit = 1 << pin;
     const before = state.irr;
@@ -86,7 +86,8 @@ export class I8259 {
     state.lastIrr = level ? state.lastIrr | bit : state.lastIrr & ~bit;
     if (state.elcr & bit) state.irr = level ? state.irr | bit : state.irr & ~bit;
     else if (rose) state.irr |= bit;
-    return (state.irr & ~before) !== 0;
+    if (state.imr & bit) return -1;
+    return state.irr & ~before ? 1 : 0;
   }
 
   /** Requests a pin as a full edge would. */

@@ -54,13 +54,13 @@ export class Ioapic {
     this.glue = glue;
   }
 
-  /** Sets an input. Returns what ApicBus.send does: above 0 for a new interrupt, 0 if it merged with one, -1 if masked. */
+  /** Sets an input. Returns what ApicBus.send does: above 0 for a new interrupt, 0 for a merged one or none, -1 if masked. */
   setLine(pin: number, level: boolean): number {
     const bit = 1 << pin;
     const before = this.irr;
     this.irr = level ? before | bit : before & ~bit;
-    if (!level) return 1;
-    if (before & bit && !(this.low[pin]! & REDTBL.LEVEL)) return 0;
+    const edge = !(this.low[pin]! & REDTBL.LEVEL);
+    if (!level || (edge && before & bit)) return 0;
     return this.#service(pin);
   }
 

@@ -1,9 +1,9 @@
 import {
   APIC,
   APIC_BASE,
+  DELIVERY_MODE,
   DFR,
   DIVIDE_CONFIG_WRITABLE,
-  DELIVERY_MODE,
   ESR,
   FIRST_LEGAL_VECTOR,
   IA32_APIC_BASE,
@@ -83,6 +83,12 @@ export class LapicRegisters {
     }
   }
 
+  /** Whether RDMSR and WRMSR of `index` belong here. */
+  ownsMsr(index: number): boolean {
+    const isX2apicMsr = index >= X2APIC_MSR.FIRST && index <= X2APIC_MSR.LAST;
+    return isX2apicMsr || index === IA32_APIC_BASE || index === IA32_TSC_DEADLINE;
+  }
+
   /** RDMSR of one of the APIC's MSRs into `lo` and `hi`; false is #GP(0). */
   readMsr(index: number): boolean {
     const page = this.lapic.page;
@@ -93,8 +99,10 @@ export class LapicRegisters {
     return this.#result(this.#read(offset), offset === APIC.ICR ? getRegister(page, APIC.ICR_HIGH) : 0);
   }
 
-  /** WRMSR to one of the APIC's MSRs; false is #GP(0). */
-  writeMsr(index: number, lo: number, hi: number): boolean {
+  /** WRMSR to one of the APIC's MSRs with EAX and EDX, signed or not; false is #GP(0). */
+  writeMsr(index: number, eax: number, edx: number): boolean {
+    const lo = eax >>> 0;
+    const hi = edx >>> 0;
     if (index === IA32_APIC_BASE) return this.lapic.writeBase(lo, hi);
     if (index === IA32_TSC_DEADLINE) return this.#writeDeadline(lo, hi);
     const offset = (index - X2APIC_MSR.FIRST) << X2APIC_MSR.OFFSET_SHIFT;

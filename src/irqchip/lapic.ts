@@ -26,6 +26,7 @@ import {
 } from "./apic-page.ts";
 import { LapicTimer, type LapicTimerGlue, type LapicTimerState } from "./lapic-timer.ts";
 
+/** What CPUID says may be changed until the vCPU runs. */
 export interface LapicConfig {
   /** The vCPU: its index on the bus. */
   readonly vcpu: number;
@@ -33,13 +34,13 @@ export interface LapicConfig {
   /** The bootstrap processor. */
   readonly bsp: boolean;
   /** CPUID.1:ECX.X2APIC. */
-  readonly x2apic: boolean;
+  x2apic: boolean;
   /** CPUID.1:ECX.TSC_DEADLINE. */
-  readonly tscDeadline: boolean;
+  tscDeadline: boolean;
   /** Software may suppress the broadcast of EOIs; takes an I/O APIC with an EOI register. */
   readonly directedEoi: boolean;
   /** CPUID.80000008H:EAX[7:0]. */
-  readonly physicalAddressBits: number;
+  physicalAddressBits: number;
 }
 
 export interface LapicGlue extends LapicTimerGlue {
@@ -49,6 +50,7 @@ export interface LapicGlue extends LapicTimerGlue {
 }
 
 export interface LapicState {
+  version: 1;
   /** APIC_PAGE_WORDS words. */
   page: number[];
   timer: LapicTimerState;
@@ -175,7 +177,7 @@ export class Lapic {
     else if (rose || getRegister(this.page, APIC.LVT_LINT0) & LVT.LEVEL) this.#deliverLint0();
   }
 
-  /** LINT0's LVT register was written: a level that waits may pass now. */
+  /** LINT0's LVT register or the APIC's mode changed: a level that waits may pass now. */
   lint0Configured(): void {
     if (!this.lint0) return;
     if (this.acceptsExtint()) this.glue.bus.kick(this.config.vcpu);
@@ -240,8 +242,9 @@ export class Lapic {
     this.page[APIC_WORD.BASE_HIGH] = hi;
     if (old & APIC_BASE.EN && !(lo & APIC_BASE.EN)) this.init();
     if (!(old & APIC_BASE.EN) && lo & APIC_BASE.EN) this.setXapicId();
-    if (!(old & APIC_BASE.EXTD) && lo & APIC_BASE.EXTD) this.setX2apicIds();
+    if (!(old & APIC_BASE.EXTD) && lo & APIC_BASE.EXTD) this.#enterX2apic();
     if (old & APIC_BASE.EXTD && !(lo & APIC_BASE.EXTD)) this.setXapicId();
+    this.lint0Configured();
     this.kickIfPending();
   }
 
@@ -254,11 +257,16 @@ export class Lapic {
     const id = this.config.apicId;
     setRegister(this.page, APIC.ID, id);
     setRegister(this.page, APIC.LDR, (((id >>> 4) << 16) | (1 << (id & 0xf))) >>> 0);
-    setRegister(this.page, APIC.ICR_HIGH, 0);
   }
 
   save(): LapicState {
-    return { page: Array.from(this.page), timer: { ...this.timer.state }, lint0: this.lint0, lint1: this.lint1 };
+    return {
+      version: 1,
+      page: Array.from(this.page),
+      timer: { ...this.timer.state },
+      lint0: this.lint0,
+      lint1: this.lint1,
+    };
   }
 
   restore(state: LapicState): void {
@@ -266,6 +274,12 @@ export class Lapic {
     this.timer.state = { ...state.timer };
     this.lint0 = state.lint0;
     this.lint1 = state.lint1;
+  }
+
+  /** The high half of the ICR is not kept. [SDM 3A 11.12.5.1] */
+  #enterX2apic(): void {
+    this.setX2apicIds();
+    setRegister(this.page, APIC.ICR_HIGH, 0);
   }
 
   #isLegalBase(old: number, lo: number, hi: number): boolean {

@@ -205,8 +205,8 @@ describe("cascade", () => {
 describe("triggering", () => {
   test("an edge is latched once", () => {
     const { pic } = setup();
-    expect(pic.setLine(3, true)).toBe(true);
-    expect(pic.setLine(3, true)).toBe(false);
+    expect(pic.setLine(3, true)).toBe(1);
+    expect(pic.setLine(3, true)).toBe(0);
     pic.acknowledge();
     pic.write(0x20, 0x20);
     expect(pic.output).toBe(false);

@@ -29,11 +29,11 @@ export class Pic {
     this.slave = new I8259(0, ELCR_MASK.SLAVE, (pin) => glue.acked(pin + 8));
   }
 
-  /** Sets input 0-15. Returns whether it made a new request. */
-  setLine(pin: number, level: boolean): boolean {
-    const fresh = pin < 8 ? this.master.setLine(pin, level) : this.slave.setLine(pin - 8, level);
+  /** Sets input 0-15. Returns 1 if that made a request, 0 if it merged with a pending one or made none, -1 if masked. */
+  setLine(pin: number, level: boolean): number {
+    const result = pin < 8 ? this.master.setLine(pin, level) : this.slave.setLine(pin - 8, level);
     this.update();
-    return fresh;
+    return result;
   }
 
   /** INTA of the CPU: the vector; that of IRQ 7 or 15 if the request has gone (spurious). */

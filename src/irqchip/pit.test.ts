@@ -293,11 +293,11 @@ describe("reading", () => {
 test("port 0x61: gate, speaker data, OUT and a refresh bit that toggles", () => {
   const { pit, clock } = setup();
   pit.write(0x61, 0xff);
-  expect(pit.read(0x61)).toBe(0x03);
+  expect(pit.read(0x61)).toBe(0x23);
   clock.time = 1 << 14;
-  expect(pit.read(0x61)).toBe(0x13);
+  expect(pit.read(0x61)).toBe(0x33);
   clock.time = 2 << 14;
-  expect(pit.read(0x61)).toBe(0x03);
+  expect(pit.read(0x61)).toBe(0x23);
   expect(new Pit({ speaker: false, reinject: false }, { clock, output: () => 1 }).owns(0x61)).toBe(false);
 });
 

@@ -1,5 +1,14 @@
 import type { Clock } from "../base/clock.ts";
-import { MODE, PIT_FREQUENCY, PIT_PORT, READ_BACK, READ_BACK_COMMAND, REFRESH_SHIFT, RW, SPEAKER } from "../spec/i8254.ts";
+import {
+  MODE,
+  PIT_FREQUENCY,
+  PIT_PORT,
+  READ_BACK,
+  READ_BACK_COMMAND,
+  REFRESH_SHIFT,
+  RW,
+  SPEAKER,
+} from "../spec/i8254.ts";
 import { type CounterState, I8254Counter } from "./i8254-counter.ts";
 
 export interface PitState {
@@ -38,7 +47,7 @@ export class Pit {
   readonly glue: PitGlue;
   readonly counters: readonly [I8254Counter, I8254Counter, I8254Counter];
   seen = 0;
-  output = false;
+  output = true;
   missed = 0;
   speakerData = false;
   hpetLegacy = false;
@@ -71,7 +80,7 @@ export class Pit {
     if (port === PIT_PORT.SPEAKER) return this.#writeSpeaker(tick, value);
     if (port === PIT_PORT.CONTROL) this.#writeControl(tick, value);
     else this.counters[port & 3]!.write(tick, value);
-    this.#follow(tick);
+    this.follow(tick);
   }
 
   /** When `advance` is to be called, in ns; Infinity for never. */
@@ -87,7 +96,7 @@ export class Pit {
     const rises = this.counters[0].risesBetween(this.seen, tick);
     this.seen = tick;
     if (rises > 0) this.#interrupt(rises);
-    this.#follow(tick);
+    this.follow(tick);
   }
 
   /** The guest finished with an interrupt of counter 0: the moment to give it one that it missed. */
@@ -95,12 +104,27 @@ export class Pit {
     if (this.missed === 0) return;
     this.missed--;
     this.#interrupt(1);
-    this.#follow(this.seen);
+    this.follow(this.seen);
+  }
+
+  /** Brings the output line to OUT of counter 0. For use after a change of its state. */
+  follow(tick: number): void {
+    const level = this.counters[0].output(tick);
+    if (level === this.output || this.hpetLegacy) return;
+    this.output = level;
+    this.glue.output(level);
   }
 
   save(): PitState {
     const { seen, output, missed, speakerData, hpetLegacy } = this;
-    return { counters: this.counters.map(({ state }) => ({ ...state })), seen, output, missed, speakerData, hpetLegacy };
+    return {
+      counters: this.counters.map(({ state }) => ({ ...state })),
+      seen,
+      output,
+      missed,
+      speakerData,
+      hpetLegacy,
+    };
   }
 
   restore(state: PitState): void {
@@ -120,14 +144,6 @@ export class Pit {
     this.output = true;
     const result = this.glue.output(true);
     if (this.config.reinject && result >= 0) this.missed += rises - (result > 0 ? 1 : 0);
-  }
-
-  /** Brings the output line to OUT. */
-  #follow(tick: number): void {
-    const level = this.counters[0].output(tick);
-    if (level === this.output || this.hpetLegacy) return;
-    this.output = level;
-    this.glue.output(level);
   }
 
   #writeControl(tick: number, value: number): void {

@@ -223,7 +223,7 @@ export const EXIT = { none: 0, ioIn: 1, ioOut: 2, mmioRead: 3, mmioWrite: 4, msr
 export const INHIBIT = { sti: 1, movSs: 2 } as const;
 
 /** Bits of a byte of the page flag table. */
-export const PAGE_FLAG = { code: 1, logDirty: 2, readOnly: 4, dirty: 8 } as const;
+export const PAGE_FLAG = { code: 1, logDirty: 2, readOnly: 4 } as const;
 
 /** One memory slot as the helpers see it; pages are 4 KiB. */
 export const SLOT = place([

@@ -21,7 +21,7 @@ export class HostHeap {
   constructor(memory: GrowableMemory, start: number, end: number) {
     this.memory = memory;
     this.#allocator = new PageAllocator(start, end);
-    this.#untouched = memory.buffer.byteLength;
+    this.#untouched = start;
   }
 
   /** Returns the offset of `length` zero bytes. Throws KvmError ENOMEM. */

@@ -48,3 +48,6 @@ export const TSS_ADDRESS = 0xfffb_d000;
 /** RAM in bytes: what the board takes. */
 export const MEMORY_MINIMUM = 32 * 1024 * 1024;
 export const MEMORY_MAXIMUM = 3 * 1024 * 1024 * 1024;
+
+/** vCPUs that the machine runs: all in the one thread that owns the board. */
+export const VCPUS_MAXIMUM = 1;

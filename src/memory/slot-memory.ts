@@ -1,7 +1,7 @@
 import { create } from "../base/struct-layout.ts";
 import { kvm_userspace_memory_region } from "../spec/kvm/vm-struct.ts";
 import type { GuestMemory } from "./guest-memory.ts";
-import { MemorySlots } from "./memory-slot.ts";
+import { type MemorySlot, MemorySlots } from "./memory-slot.ts";
 
 /** Up to here a loop copies as fast as Uint8Array.set, and makes no view. */
 const SHORT_COPY = 32;
@@ -13,6 +13,8 @@ export class SlotMemory implements GuestMemory {
   onWrite: ((gpa: number, length: number) => void) | undefined;
   #bytes!: Uint8Array;
   #data!: DataView;
+  /** The slot found last: devices go on where they were. */
+  #last: MemorySlot | undefined;
 
   constructor(slots: MemorySlots) {
     this.slots = slots;
@@ -24,6 +26,7 @@ export class SlotMemory implements GuestMemory {
   #attach(): void {
     this.#bytes = new Uint8Array(this.slots.host.buffer);
     this.#data = new DataView(this.slots.host.buffer);
+    this.#last = undefined;
   }
 
   read(gpa: number, into: Uint8Array): void {
@@ -51,7 +54,7 @@ export class SlotMemory implements GuestMemory {
 
   written(gpa: number, length: number): void {
     for (let at = gpa, end = gpa + length; at < end; ) {
-      const slot = this.slots.find(at) ?? outside(gpa, length);
+      const slot = this.#find(at) ?? outside(gpa, length);
       const count = Math.min(end, slot.guestPhysAddr + slot.memorySize) - at;
       slot.dirtyLog?.mark(at - slot.guestPhysAddr, count);
       at += count;
@@ -63,7 +66,7 @@ export class SlotMemory implements GuestMemory {
     const end = gpa + length;
     if (!(gpa >= 0 && length >= 0)) return false;
     for (let at = gpa; at < end; ) {
-      const slot = this.slots.find(at);
+      const slot = this.#find(at);
       if (!slot) return false;
       at = slot.guestPhysAddr + slot.memorySize;
     }
@@ -126,9 +129,17 @@ export class SlotMemory implements GuestMemory {
     this.write(gpa, new Uint8Array(bytes.buffer, 0, length));
   }
 
+  #find(gpa: number): MemorySlot | undefined {
+    const last = this.#last;
+    if (last && gpa >= last.guestPhysAddr && gpa < last.guestPhysAddr + last.memorySize) return last;
+    const slot = this.slots.find(gpa);
+    if (slot) this.#last = slot;
+    return slot;
+  }
+
   /** Offset in the host memory of a range that lies in one slot; -1 if it does not. */
   #host(gpa: number, length: number): number {
-    const slot = this.slots.find(gpa);
+    const slot = this.#find(gpa);
     if (!slot || gpa + length > slot.guestPhysAddr + slot.memorySize) return -1;
     return slot.userspaceAddr + gpa - slot.guestPhysAddr;
   }
@@ -136,7 +147,7 @@ export class SlotMemory implements GuestMemory {
   #eachPiece(gpa: number, length: number, act: (host: number, done: number, length: number) => void): void {
     if (!this.contains(gpa, length)) outside(gpa, length);
     for (let done = 0; done < length; ) {
-      const slot = this.slots.find(gpa + done) ?? outside(gpa, length);
+      const slot = this.#find(gpa + done) ?? outside(gpa, length);
       const offset = gpa + done - slot.guestPhysAddr;
       const count = Math.min(length - done, slot.memorySize - offset);
       act(slot.userspaceAddr + offset, done, count);

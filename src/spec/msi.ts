@@ -8,9 +8,6 @@ export const MSI_ADDRESS = {
   REDIRECTION_HINT: 1 << 3,
 } as const;
 
-/** High half of the address: bits 31-8 of the destination, where KVM_X2APIC_API_USE_32BIT_IDS is on. [KVM api.rst 4.39] */
-export const MSI_ADDRESS_HIGH_DESTINATION = 0xffffff00;
-
 /** Message data. [SDM 3A 11.11.2] */
 export const MSI_DATA = {
   VECTOR: 0xff,

@@ -1,4 +1,5 @@
 import { assert } from "../../base/assert.ts";
+import { waitForNotify } from "../shared-wait.ts";
 
 /** Cells in front of the bytes. Positions count bytes since the start, modulo 2^32; the ring's size is a power of two. */
 const HEAD = 0; // bytes ever written; only the writer changes it
@@ -7,13 +8,6 @@ const CLOSED = 2;
 const READER_WAITS = 4; // 1 while the reader sleeps; the cell after it counts its wake-ups and is what it sleeps on
 const WRITER_WAITS = 6; // the same for the writer
 const HEADER_BYTES = 64;
-
-type AsyncWait = { readonly async: boolean; readonly value: Promise<string> | string };
-type WaitAsync = (cells: Int32Array, index: number, value: number) => AsyncWait;
-const waitAsync = (Atomics as unknown as { waitAsync?: WaitAsync }).waitAsync;
-
-/** Without Atomics.waitAsync one looks again after this many milliseconds. */
-const POLL_MS = 4;
 
 /**
  * Bytes from one thread to another through shared memory: one writer, one reader, no locks. Either end may live in a
@@ -113,7 +107,7 @@ export class ByteRing {
   async spaceReady(): Promise<void> {
     while (this.full()) {
       const wakeUps = this.announce(WRITER_WAITS);
-      if (this.full()) await this.sleep(WRITER_WAITS, wakeUps);
+      if (this.full()) await waitForNotify(this.cells, WRITER_WAITS + 1, wakeUps);
     }
   }
 
@@ -121,7 +115,7 @@ export class ByteRing {
   async dataReady(): Promise<void> {
     while (this.empty()) {
       const wakeUps = this.announce(READER_WAITS);
-      if (this.empty()) await this.sleep(READER_WAITS, wakeUps);
+      if (this.empty()) await waitForNotify(this.cells, READER_WAITS + 1, wakeUps);
     }
   }
 
@@ -149,10 +143,5 @@ export class ByteRing {
     const wakeUps = Atomics.load(this.cells, waiter + 1);
     Atomics.store(this.cells, waiter, 1);
     return wakeUps;
-  }
-
-  private async sleep(waiter: number, wakeUps: number): Promise<void> {
-    if (waitAsync === undefined) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    else await waitAsync(this.cells, waiter + 1, wakeUps).value;
   }
 }

@@ -10,7 +10,7 @@ export interface AcpiDescription {
   readonly overrides: readonly InterruptOverride[];
   readonly pm: PowerManagementDescription;
   /** Writing `value` to the I/O port resets the machine. */
-  readonly reset?: { readonly port: number; readonly value: number };
+  readonly reset?: { readonly port: number; readonly value: number } | undefined;
   readonly devices: readonly DeviceDescription[];
   /** Whether there is VGA hardware. */
   readonly vga: boolean;

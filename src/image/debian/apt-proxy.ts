@@ -20,6 +20,7 @@ export function parseAptProxies(dump: string): ProxyConfig {
 
 /** The proxy for a URL: its host's own setting, else its scheme's; undefined means straight to the server. */
 export function proxyFor(url: URL, config: ProxyConfig, env: NodeJS.ProcessEnv): string | undefined {
+  if (isLoopback(url.hostname)) return undefined;
   const scheme = url.protocol.slice(0, -1);
   const option = `acquire::${scheme}::proxy`;
   const common = config.get(option) || (scheme === "https" ? config.get("acquire::http::proxy") : undefined);
@@ -27,8 +28,13 @@ export function proxyFor(url: URL, config: ProxyConfig, env: NodeJS.ProcessEnv):
   return !chosen || chosen.toUpperCase() === "DIRECT" ? undefined : chosen;
 }
 
+/** Whether a URL's host is this machine itself. */
+export function isLoopback(hostname: string): boolean {
+  return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+}
+
 function environmentProxy(url: URL, scheme: string, env: NodeJS.ProcessEnv): string | undefined {
-  const exempt = (env["no_proxy"] ?? env["NO_PROXY"] ?? "").split(",").map((item) => item.trim().replace(/^\*?\./, ""));
+  const exempt = (env.no_proxy ?? env.NO_PROXY ?? "").split(",").map((item) => item.trim().replace(/^\*?\./, ""));
   const matches = (domain: string) => domain === "*" || url.hostname === domain || url.hostname.endsWith(`.${domain}`);
   if (exempt.some((domain) => domain !== "" && matches(domain))) return undefined;
   return env[`${scheme}_proxy`] ?? env[`${scheme}_proxy`.toUpperCase()];

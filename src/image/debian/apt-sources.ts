@@ -39,7 +39,11 @@ export async function readAptSources(directory: string): Promise<Archive[]> {
   const names = await readdir(parts).catch(() => []);
   files.push(...names.sort().map((name) => join(parts, name)));
   for (const path of files) {
-    const parse = path.endsWith(".sources") ? parseDeb822Sources : path.endsWith(".list") ? parseOneLineSources : undefined;
+    const parse = path.endsWith(".sources")
+      ? parseDeb822Sources
+      : path.endsWith(".list")
+        ? parseOneLineSources
+        : undefined;
     const text = parse && (await readFile(path, "utf8").catch(() => ""));
     if (parse && text) archives.push(...parse(text));
   }
@@ -64,7 +68,10 @@ function isDebian(archive: Archive): boolean {
 export function mirrorArchives(mirror: string): Archive[] {
   const [base] = parseOneLineSources(`deb ${mirror.trim()} bookworm main`);
   if (!base || !URL.canParse(base.uri)) {
-    throw new UserError(`"${mirror}" is not a mirror`, "Give the URL of a Debian archive, such as http://deb.debian.org/debian.");
+    throw new UserError(
+      `"${mirror}" is not a mirror`,
+      "Give the URL of a Debian archive, such as http://deb.debian.org/debian.",
+    );
   }
   const beside = new URL("../debian-security", `${base.uri}/`).href;
   return [

@@ -54,7 +54,11 @@ const SUFFIXES = [".xz", ".gz", ".zst", ""];
  * Reads the indexes of an architecture. Like apt it goes on without an archive that fails, and says so; an archive that
  * lacks the architecture, or that asks not to be upgraded from (backports), is passed over.
  */
-export async function readIndexes(archives: readonly Archive[], arch: string, context: IndexContext): Promise<PackageIndexes> {
+export async function readIndexes(
+  archives: readonly Archive[],
+  arch: string,
+  context: IndexContext,
+): Promise<PackageIndexes> {
   const failures: UserError[] = [];
   const indexes: Index[] = [];
   const releases = await Promise.allSettled(
@@ -70,7 +74,7 @@ export async function readIndexes(archives: readonly Archive[], arch: string, co
   const errors = failures.filter((error) => error !== ABSENT);
   if (indexes.length === 0) throw errors[0] ?? noIndexes(archives, arch);
   for (const error of errors) context.progress.note(`warning: going on without an archive: ${error.message}`);
-  return packageIndexes(indexes, arch, archives);
+  return packageIndexes(indexes, arch, archives, errors[0]);
 }
 
 /** Stands for an archive that need not be there. */
@@ -84,7 +88,9 @@ function tolerable(error: unknown, archive: Archive): UserError {
 
 function missing(archive: Archive, cause: NotFoundError): UserError {
   const remedy = "Give the root of a Debian archive, the directory that holds dists and pool.";
-  return new UserError(`${archive.uri} is no Debian archive with ${archive.suite}: ${cause.message}`, remedy, { cause });
+  return new UserError(`${archive.uri} is no Debian archive with ${archive.suite}: ${cause.message}`, remedy, {
+    cause,
+  });
 }
 
 function noIndexes(archives: readonly Archive[], arch: string): UserError {
@@ -128,7 +134,12 @@ async function readListed(
   });
 }
 
-function packageIndexes(indexes: readonly Index[], arch: string, archives: readonly Archive[]): PackageIndexes {
+function packageIndexes(
+  indexes: readonly Index[],
+  arch: string,
+  archives: readonly Archive[],
+  failure: UserError | undefined,
+): PackageIndexes {
   return {
     signatureChecked: indexes.every(({ release }) => release.signatureChecked),
     find(name, version) {
@@ -138,9 +149,13 @@ function packageIndexes(indexes: readonly Index[], arch: string, archives: reado
       const fitting = all.filter((item) => version === undefined || item.version === version);
       const newest = fitting.sort((a, b) => compareVersions(b.version, a.version))[0];
       if (newest) return newest;
+      if (failure) throw failure;
       const what = version === undefined ? name : `${name} ${version}`;
       const where = archives.map((archive) => `${archive.uri} ${archive.suite}`).join(", ");
-      throw new UserError(`there is no package ${what} for ${arch} in ${where}`, "Name a Debian archive with --mirror.");
+      throw new UserError(
+        `there is no package ${what} for ${arch} in ${where}`,
+        "Name a Debian archive with --mirror.",
+      );
     },
   };
 }
@@ -159,6 +174,7 @@ function toPackage(stanza: Stanza, archiveUri: string): Package | undefined {
 /** The kernel package that a meta package stands for: "linux-image-6.1.0-9-amd64 (= 6.1.27-1)". */
 export function kernelDependency(meta: Package): { name: string; version?: string } {
   const match = /(linux-image-\d[^\s,(|]*)\s*(?:\(=\s*([^)\s]+)\s*\))?/.exec(meta.depends);
-  if (!match) throw new UserError(`${meta.name} ${meta.version} depends on no kernel`, "Name another mirror with --mirror.");
+  if (!match)
+    throw new UserError(`${meta.name} ${meta.version} depends on no kernel`, "Name another mirror with --mirror.");
   return { name: match[1]!, ...(match[2] !== undefined && { version: match[2] }) };
 }

@@ -102,7 +102,12 @@ export class ChecksumError extends UserError {
 }
 
 /** Tries the addresses in turn; returns whether an earlier part was continued. */
-async function fetchFromAny(transport: Transport, promised: Promised, part: string, progress: Progress): Promise<boolean> {
+async function fetchFromAny(
+  transport: Transport,
+  promised: Promised,
+  part: string,
+  progress: Progress,
+): Promise<boolean> {
   let missing: unknown;
   for (const url of promised.urls) {
     try {
@@ -154,7 +159,11 @@ async function fetchOnce(
   if (size === promised.size) return undefined;
   try {
     const source = await transport.open(url, size);
-    if (source.start !== size) await file.truncate((size = 0));
+    if (source.start !== size) {
+      size = 0;
+      await file.truncate(0);
+    }
+    progress.advance(promised.label, size, promised.size);
     for await (const chunk of source.body) {
       await file.write(chunk);
       size += chunk.length;

@@ -1,6 +1,7 @@
 /** An archive's release file: the hashes of its indexes, and the signature that they rest on. */
 
 import { UserError } from "../../base/assert.ts";
+import { isLoopback } from "./apt-proxy.ts";
 import type { Archive } from "./apt-sources.ts";
 import { parseStanzas, type Stanza } from "./control.ts";
 import { downloadSmall } from "./download.ts";
@@ -27,7 +28,12 @@ export function distsUrl(archive: Archive): string {
 }
 
 /** Reads an archive's InRelease, or Release and Release.gpg. Throws NotFoundError if it has none, UserError if it is bad. */
-export async function readRelease(transport: Transport, archive: Archive, aptDirectory: string, now: number): Promise<Release> {
+export async function readRelease(
+  transport: Transport,
+  archive: Archive,
+  aptDirectory: string,
+  now: number,
+): Promise<Release> {
   const base = distsUrl(archive);
   const { text, signatureChecked } = await readChecked(transport, archive, aptDirectory, base);
   const fields = parseStanzas(text)[0] ?? new Map();
@@ -68,7 +74,7 @@ async function unlessMissing(download: Promise<Buffer>): Promise<Buffer | undefi
 /** Nobody can get in between on the way to this machine itself. */
 function isLocal(uri: string): boolean {
   const { protocol, hostname } = new URL(uri);
-  return protocol === "file:" || protocol === "copy:" || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  return protocol === "file:" || protocol === "copy:" || isLoopback(hostname);
 }
 
 /** " hash size path" lines. */

@@ -26,7 +26,8 @@ export interface Signed {
 }
 
 const DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const CLEARSIGNED = /^-----BEGIN PGP SIGNED MESSAGE-----\r?\n[\s\S]*?\n\r?\n([\s\S]*?)\r?\n-----BEGIN PGP SIGNATURE-----/;
+const CLEARSIGNED =
+  /^-----BEGIN PGP SIGNED MESSAGE-----\r?\n[\s\S]*?\n\r?\n([\s\S]*?)\r?\n-----BEGIN PGP SIGNATURE-----/;
 
 /** Whether the text carries a signature of its own. */
 export function isClearsigned(data: Buffer): boolean {
@@ -103,10 +104,13 @@ interface TrustedKeys {
 }
 
 async function trustedKeys(signedBy: string | undefined, aptDirectory: string, scratch: string): Promise<TrustedKeys> {
-  if (signedBy?.includes("-----BEGIN")) return { keyrings: [await dearmor(signedBy, scratch, "block")], fingerprints: [] };
+  if (signedBy?.includes("-----BEGIN"))
+    return { keyrings: [await dearmor(signedBy, scratch, "block")], fingerprints: [] };
   const items = (signedBy ?? "").split(/[\s,]+/).filter((item) => item !== "");
   const paths = items.filter((item) => item.startsWith("/"));
-  const fingerprints = items.filter((item) => !item.startsWith("/")).map((item) => item.replace(/!$/, "").toUpperCase());
+  const fingerprints = items
+    .filter((item) => !item.startsWith("/"))
+    .map((item) => item.replace(/!$/, "").toUpperCase());
   const candidates = paths.length > 0 ? paths : await commonKeyrings(aptDirectory);
   const keyrings = await Promise.all(candidates.map((path, index) => usableKeyring(path, scratch, `key${index}`)));
   return { keyrings: keyrings.filter((path) => path !== undefined), fingerprints };

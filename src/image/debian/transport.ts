@@ -15,7 +15,7 @@ export interface Source {
 }
 
 /** The server answered that there is no such file. */
-export class NotFoundError extends Error {}
+export class NotFoundError extends UserError {}
 
 /** The connection failed or broke: worth another try. */
 export class ConnectionError extends UserError {}
@@ -90,8 +90,12 @@ function newDispatcher(url: URL, proxy: string | undefined): Dispatcher {
 async function openFile(url: URL, offset: number): Promise<Source> {
   const path = fileURLToPath(`file:${url.pathname}`);
   const found = await stat(path).catch(() => undefined);
-  if (!found?.isFile()) throw new NotFoundError(`${path} does not exist`);
+  if (!found?.isFile()) throw notFound(path);
   return { start: offset, body: createReadStream(path, { start: offset }) };
+}
+
+function notFound(address: string): NotFoundError {
+  return new NotFoundError(`${address} does not exist`, "Try again later, or name another mirror with --mirror.");
 }
 
 async function* explained(url: URL, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -110,7 +114,7 @@ function connectionError(url: URL, cause: unknown): ConnectionError {
 }
 
 function statusError(address: string, status: number): Error {
-  if (status === 404 || status === 410) return new NotFoundError(`${address} does not exist`);
+  if (status === 404 || status === 410) return notFound(address);
   const message = `${address}: the server answered with status ${status}`;
   if (status >= 500 || status === 429) return new ConnectionError(message, "Try again later, or use --mirror.");
   return new UserError(message, "Name another mirror with --mirror, or check the proxy settings.");

@@ -22,6 +22,8 @@ export type DecodeStatus = (typeof DECODE)[keyof typeof DECODE];
 export type CodeSize = 16 | 32 | 64;
 
 const MAX_LENGTH = 15;
+/** 0F 20-23, moves of control and debug registers: ModRM.mod is taken as 3. [SDM 2B MOV] */
+const MOV_CONTROL = 0x20;
 
 /** Kinds of prefix bytes: 1 operand size, 2 address size, 3 LOCK, 4 REPNE, 5 REP, 6 REX; 16 + n overrides with segment n. */
 const PREFIX_KIND = new Uint8Array(256);
@@ -65,7 +67,7 @@ export function decode(bytes: Uint8Array, offset: number, available: number, mod
     return finish(bytes, offset, at, end, mode, entry, 0, out, short);
   }
   if (at >= end) return short;
-  const modrm = bytes[at++]!;
+  const modrm = bytes[at++]! | (map === 1 && (byte & 0xfc) === MOV_CONTROL ? 0xc0 : 0);
   const leaf = GROUPS[-entry + (modrm >= 0xc0 ? 8 + (modrm & 63) : (modrm >> 3) & 7)]!;
   if (leaf === 0) return DECODE.invalid;
   out.reg = ((modrm >> 3) & 7) | ((out.rex & 4) << 1);

@@ -1,5 +1,5 @@
 import { assert } from "../../base/assert.ts";
-import { FORMS } from "../table/forms.ts";
+import { FORMS, sizesOf } from "../table/forms.ts";
 import { MANDATORY, MAPS, type Opcode, parseOpcode } from "../table/opcode.ts";
 import { needsModrm } from "../table/operands.ts";
 import type { Form, Row } from "../table/row.ts";
@@ -29,38 +29,34 @@ interface Leaf {
 
 /** The leaves of one (mode, prefix, map, opcode). */
 interface Slot {
-  modrm: boolean;
+  readonly modrm: boolean;
   readonly leaves: (Leaf | undefined)[];
 }
 
 class DispatchBuilder {
-  readonly #slots = new Map<number, Slot>();
-  readonly #leaves = new Map<string, Leaf>();
+  readonly #slots: (Slot | undefined)[] = [];
+  readonly #leaves: Leaf[] = [];
 
   constructor(forms: readonly Form[]) {
-    for (const form of forms) this.#addForm(form, parseOpcode(form.row.opcode));
+    for (const own of formsByRow(forms)) this.#addRow(own, parseOpcode(own[0]!.row.opcode));
   }
 
-  #addForm(form: Form, opcode: Opcode): void {
+  #addRow(forms: readonly Form[], opcode: Opcode): void {
     for (const long of [0, 1]) {
-      if (form.mode === (long ? "not64" : "only64")) continue;
-      const leaf = this.#leafOf(form, opcode, long);
-      fillForms(leaf.forms, form);
-      for (let prefix = 0; prefix < MANDATORY.length; prefix++) {
-        if (opcode.prefix === undefined || opcode.prefix === prefix) this.#place(form, opcode, leaf, long, prefix);
+      for (const memory of [false, true]) {
+        const own = forms.filter((f) => f.memory === memory && f.mode !== (long ? "not64" : "only64"));
+        if (own.length) this.#addLeaf(own, opcode, long);
       }
     }
   }
 
-  #leafOf(form: Form, opcode: Opcode, long: number): Leaf {
-    const key = `${form.row.opcode}|${form.row.operands}|${form.row.mnemonic}|${form.memory}|${long}`;
-    let leaf = this.#leaves.get(key);
-    if (leaf === undefined) {
-      const rank = Number(opcode.prefix !== undefined) * 4 + Number(opcode.rm !== undefined) * 2 + Number(!opcode.plusRegister);
-      leaf = { row: form.row, rank, forms: new Uint16Array(LEAF_FORMS_SIZE).fill(NO_FORM) };
-      this.#leaves.set(key, leaf);
-    }
-    return leaf;
+  #addLeaf(forms: readonly Form[], opcode: Opcode, long: number): void {
+    const { prefix, rm, plusRegister } = opcode;
+    const rank = Number(prefix !== undefined) * 4 + Number(rm !== undefined) * 2 + Number(!plusRegister);
+    const leaf = { row: forms[0]!.row, rank, forms: new Uint16Array(LEAF_FORMS_SIZE).fill(NO_FORM) };
+    this.#leaves.push(leaf);
+    for (const form of forms) fillForms(leaf.forms, form);
+    for (const index of prefix === undefined ? MANDATORY.keys() : [prefix]) this.#place(forms[0]!, opcode, leaf, long, index);
   }
 
   #place(form: Form, opcode: Opcode, leaf: Leaf, long: number, prefix: number): void {
@@ -72,31 +68,35 @@ class DispatchBuilder {
   }
 
   #slot(index: number, modrm: boolean): Slot {
-    let slot = this.#slots.get(index);
-    if (slot === undefined) {
-      slot = { modrm, leaves: [] };
-      this.#slots.set(index, slot);
-    }
-    assert(slot.modrm === modrm || slot.leaves.length === 0, `opcode slot ${index.toString(16)} with and without ModRM`);
+    this.#slots[index] ??= { modrm, leaves: [] };
+    const slot = this.#slots[index];
+    assert(slot.modrm === modrm, `opcode slot ${index.toString(16)} with and without ModRM`);
     return slot;
   }
 
   /** Flattens everything: dispatch entry 0 is invalid, n > 0 is leaf n, n < 0 is the group at -n. */
   build(): { dispatch: Int32Array; groups: Uint16Array; forms: Uint16Array; rules: Uint8Array } {
-    const numbers = new Map<Leaf, number>();
-    for (const leaf of this.#leaves.values()) numbers.set(leaf, numbers.size + 1);
+    const numbers = new Map(this.#leaves.map((leaf, n) => [leaf, n + 1]));
     const number = (leaf: Leaf | undefined): number => (leaf ? numbers.get(leaf)! : 0);
     const dispatch = new Int32Array(2 * MANDATORY.length * MAPS.length * 256);
     const groups = [new Uint16Array(GROUP_SIZE)];
-    for (const [index, slot] of this.#slots) {
-      if (!slot.modrm) dispatch[index] = number(slot.leaves[0]);
-      else {
-        dispatch[index] = -groups.length * GROUP_SIZE;
-        groups.push(Uint16Array.from({ length: GROUP_SIZE }, (_, n) => number(slot.leaves[n])));
-      }
-    }
-    return { dispatch, groups: concatenate(groups, GROUP_SIZE), ...leafTables([...numbers.keys()]) };
+    this.#slots.forEach((slot, index) => {
+      if (slot === undefined) return;
+      dispatch[index] = slot.modrm ? -groups.length * GROUP_SIZE : number(slot.leaves[0]);
+      if (slot.modrm) groups.push(Uint16Array.from({ length: GROUP_SIZE }, (_, n) => number(slot.leaves[n])));
+    });
+    return { dispatch, groups: concatenate(groups, GROUP_SIZE), ...leafTables(this.#leaves) };
   }
+}
+
+function formsByRow(forms: readonly Form[]): Form[][] {
+  const rows = new Map<Row, Form[]>();
+  for (const form of forms) {
+    const own = rows.get(form.row);
+    if (own) own.push(form);
+    else rows.set(form.row, [form]);
+  }
+  return [...rows.values()];
 }
 
 /** A ModRM byte follows the opcode. */
@@ -134,7 +134,7 @@ function fillForms(forms: Uint16Array, form: Form): void {
 
 /** Operand sizes that lead to a form: its own and the smaller ones that the row does not have. */
 function served(form: Form): number[] {
-  const sizes = new Set(FORMS.filter((f) => f.row === form.row).map((f) => f.bits));
+  const sizes = new Set(sizesOf(form.row));
   const own = form.bits === 16 ? 0 : form.bits === 32 ? 1 : 2;
   const all = [own];
   if (own === 2 && !sizes.has(32)) all.push(1);

@@ -3,9 +3,9 @@ import {
   CODE_MAP_ENTRY_SIZE, CODE_MAP_ENTRY_key, CODE_MAP_ENTRY_record, CPU_codeMap, CPU_codeMapMask, CPU_jumpCache, CPU_jumpMisses, CPU_linearMask,
   CPU_mode, CPU_rip, JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_SIZE, JUMP_CACHE_ENTRY_linear, JUMP_CACHE_ENTRY_mode, JUMP_CACHE_ENTRY_record, MODE_single,
   MODE_sizeMask, SEGMENTS_cs, SEGMENT_base,
-} from "./layout.generated";
-import { js_decode_block } from "./env";
-import { fetch_translate } from "./mmu";
+} from "./layout.generated.ts";
+import { decode_block } from "./env.ts";
+import { fetch_translate } from "./mmu.ts";
 
 /** Bits of CPU.mode on which decoding depends. */
 const DECODE_MODE: i32 = MODE_sizeMask | MODE_single;
@@ -28,8 +28,9 @@ export function code_map_find(cpu: i32, host: i32, mode: i32): i32 {
     const entry = load<i32>(cpu + CPU_codeMap) + slot * CODE_MAP_ENTRY_SIZE;
     const found = load<u64>(entry + CODE_MAP_ENTRY_key);
     if (found == key) return load<i32>(entry + CODE_MAP_ENTRY_record);
-    if (found == 0) return 0;
+    if (found == 0) break;
   }
+  return 0;
 }
 
 /** Enters or (record 0) forgets code at a host address. The engine keeps the map at most half full. */
@@ -61,7 +62,7 @@ export function find_block(cpu: i32): i32 {
   if (!host) return 0;
   const mode = load<i32>(cpu + CPU_mode);
   let record = code_map_find(cpu, host, mode);
-  if (!record) record = js_decode_block(cpu, host, linear as i32, (linear >> 32) as i32);
+  if (!record) record = decode_block(cpu, host, linear as i32, (linear >> 32) as i32);
   if (!record) return 0;
   const entry = jump_cache_entry(cpu, linear);
   store<u64>(entry + JUMP_CACHE_ENTRY_linear, linear);

@@ -3,6 +3,7 @@ import {
   CPU_gdtrBase,
   CPU_gdtrLimit,
   CPU_linearMask,
+  SEGMENTS_cs,
   SEGMENTS_ldtr,
   SEGMENT_attributes,
   SEGMENT_base,
@@ -11,7 +12,7 @@ import {
 import { raise_selector, trapped } from "./fault.ts";
 import { read_mem, write_mem } from "./mmu.ts";
 import { ACCESS_SUPERVISOR } from "./paging.ts";
-import { segment_attributes, segment_base, segment_limit, set_selector } from "./registers.ts";
+import { is_long, segment_attributes, segment_base, segment_limit, set_selector } from "./registers.ts";
 
 /** Bits of a segment's attributes: the descriptor's second dword masked with ATTRIBUTES. */
 export const ATTRIBUTES: i32 = 0x00f0ff00;
@@ -139,11 +140,12 @@ export function mark_accessed(cpu: i32, at: u64, descriptor: u64): bool {
   return attributes_of(descriptor) & ACCESSED ? false : set_type_bits(cpu, at, 0, ACCESSED >> 8);
 }
 
-/** Fills a segment register from a code, data or (low half of a) system descriptor. */
+/** Fills a segment register from a code, data or (low half of a) system descriptor; 64-bit code has no base. */
 export function set_segment(cpu: i32, at: i32, selector: i32, descriptor: u64): void {
   const attributes = attributes_of(descriptor);
   set_selector(cpu, at, selector);
-  store<u64>(cpu + at + SEGMENT_base, base_of(descriptor));
+  const flat = at == SEGMENTS_cs && (attributes & LONG) != 0 && is_long(cpu);
+  store<u64>(cpu + at + SEGMENT_base, flat ? 0 : base_of(descriptor));
   store<u32>(cpu + at + SEGMENT_limit, limit_of(descriptor));
   store<i32>(cpu + at + SEGMENT_attributes, attributes & ORDINARY ? attributes | ACCESSED : attributes);
 }

@@ -3,14 +3,14 @@ import {
   CPU_bounce, CPU_cpl, CPU_exitData, CPU_jumpCache, CPU_linearMask, CPU_tlb, CPU_tlbFlushes, CPU_tlbMisses, CPU_tlbs, CPU_trap, EXIT_fetch,
   EXIT_mmioRead, EXIT_mmioWrite, JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_SIZE, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_ENTRY_addend, TLB_ENTRY_execTag, TLB_ENTRY_global,
   TLB_ENTRY_readTag, TLB_ENTRY_writeTag, TLB_MODES,
-} from "./layout.generated";
-import { js_mmio_read, js_mmio_write } from "./env";
+} from "./layout.generated.ts";
+import { mmio_read, mmio_write } from "./env.ts";
 import {
   ACCESS_FETCH, ACCESS_READ, ACCESS_SUPERVISOR, ACCESS_WRITE, PAGE_DIRTY, PAGE_EXECUTABLE, PAGE_GLOBAL, PAGE_WRITABLE, is_user, page_rights,
   smap_applies, walk,
-} from "./paging";
-import { before_write, is_read_only, phys_to_host, plainly_writable } from "./physical";
-import { exit_for, replay_find } from "./replay";
+} from "./paging.ts";
+import { before_write, is_read_only, phys_to_host, plainly_writable } from "./physical.ts";
+import { exit_for, replay_find } from "./replay.ts";
 
 const TLB_BYTES: i32 = TLB_ENTRIES * TLB_ENTRY_SIZE;
 const PAGE: u64 = 0xfffffffffffff000;
@@ -26,8 +26,6 @@ export function tlb_select(cpu: i32): void {
   store<i32>(cpu + CPU_tlb, tlb_of(cpu, ACCESS_READ));
 }
 
-// @ts-ignore: decorator
-@inline
 function entry_of(tlb: i32, linear: u64): i32 {
   return tlb + ((((linear >> 12) as i32) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE);
 }
@@ -169,7 +167,7 @@ function device_read(cpu: i32, physical: u64, width: i32, into: i32): bool {
   for (let done = 0; done < width; done += 8) {
     const size = min(width - done, 8);
     const at = physical + (done as u64);
-    if (!replay_find(cpu, EXIT_mmioRead, at, size) && !js_mmio_read(cpu, at as i32, (at >> 32) as i32, size)) {
+    if (!replay_find(cpu, EXIT_mmioRead, at, size) && !mmio_read(cpu, at as i32, (at >> 32) as i32, size)) {
       exit_for(cpu, EXIT_mmioRead, at, size);
       return false;
     }
@@ -185,7 +183,7 @@ function device_write(cpu: i32, physical: u64, width: i32, from: i32): bool {
     if (replay_find(cpu, EXIT_mmioWrite, at, size)) continue;
     store<u64>(cpu + CPU_exitData, 0);
     memory.copy(cpu + CPU_exitData, from + done, size);
-    if (!js_mmio_write(cpu, at as i32, (at >> 32) as i32, size)) {
+    if (!mmio_write(cpu, at as i32, (at >> 32) as i32, size)) {
       exit_for(cpu, EXIT_mmioWrite, at, size);
       return false;
     }
@@ -270,4 +268,13 @@ export function fetch_translate(cpu: i32, linear: u64): i32 {
   if (host || load<i32>(cpu + CPU_trap)) return host;
   exit_for(cpu, EXIT_fetch, load<u64>(cpu + CPU_exitData), 1);
   return 0;
+}
+
+/** fetch_translate and translate for JavaScript, which has no 64-bit integers of its own to give. */
+export function fetch_translate_halves(cpu: i32, low: u32, high: u32): i32 {
+  return fetch_translate(cpu, (low as u64) | ((high as u64) << 32));
+}
+
+export function translate_halves(cpu: i32, low: u32, high: u32, access: i32): i32 {
+  return translate(cpu, (low as u64) | ((high as u64) << 32), access);
 }

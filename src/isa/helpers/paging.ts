@@ -2,8 +2,8 @@
 import {
   CPU_cr0, CPU_cr3, CPU_cr4, CPU_cpl, CPU_eflags, CPU_efer, CPU_faultAddress, CPU_faultError, CPU_faultVector, CPU_maxPhyAddr, CPU_pdptr,
   CPU_trap, EFLAGS_AC, TRAP_exception, VECTOR_GP, VECTOR_PF,
-} from "./layout.generated";
-import { mark_dirty, phys_to_host } from "./physical";
+} from "./layout.generated.ts";
+import { mark_dirty, phys_to_host } from "./physical.ts";
 
 /** Bits of an access. `user` and `supervisor` override the current privilege level. */
 export const ACCESS_READ: i32 = 0;
@@ -107,7 +107,7 @@ function walk_long(cpu: i32, linear: u64, access: i32): u64 {
   let table = load<u64>(cpu + CPU_cr3) & FRAME;
   let rights: u64 = RW | US;
   let nx: u64 = 0;
-  for (let shift: u64 = 39; ; shift -= 9) {
+  for (let shift: u64 = 39; shift >= 12; shift -= 9) {
     const at = table + (((linear >> shift) & 0x1ff) << 3);
     const host = phys_to_host(cpu, at);
     if (!host) return page_fault(cpu, linear, access, 0);
@@ -125,6 +125,7 @@ function walk_long(cpu: i32, linear: u64, access: i32): u64 {
     if (!(entry & A)) atomic.or<u64>(host, A);
     table = entry & FRAME;
   }
+  return -1;
 }
 
 function walk_pae(cpu: i32, linear: u64, access: i32): u64 {

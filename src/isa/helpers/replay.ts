@@ -1,7 +1,7 @@
 import {
   CPU_exitAddress, CPU_exitData, CPU_exitReason, CPU_exitSize, CPU_replay, CPU_replayCount, CPU_replayCursor, CPU_trap,
   REPLAY_ENTRY_address, REPLAY_ENTRY_data, REPLAY_ENTRY_kind, REPLAY_ENTRY_size, REPLAY_ENTRY_SIZE, TRAP_exit,
-} from "./layout.generated";
+} from "./layout.generated.ts";
 
 /**
  * Looks whether the access that is about to leave the engine was completed by user space already, before this
@@ -24,4 +24,10 @@ export function exit_for(cpu: i32, kind: i32, address: u64, size: i32): void {
   store<u64>(cpu + CPU_exitAddress, address);
   store<i32>(cpu + CPU_exitSize, size);
   store<i32>(cpu + CPU_trap, TRAP_exit);
+}
+
+/** An iteration of a repeated instruction is complete: its accesses are not replayed for the next one. */
+export function replay_commit(cpu: i32): void {
+  store<i32>(cpu + CPU_replayCount, 0);
+  store<i32>(cpu + CPU_replayCursor, 0);
 }

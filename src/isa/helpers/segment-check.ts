@@ -1,5 +1,5 @@
 // Checks of accesses through a segment. [SDM 3A 5.3, 5.5, 5.6]
-import { CPU_linearMask, SEGMENTS_ss, VECTOR_GP, VECTOR_SS } from "./layout.generated.ts";
+import { CPU_linearMask, SEGMENTS_fs, SEGMENTS_ss, VECTOR_GP, VECTOR_SS } from "./layout.generated.ts";
 import { BIG, CODE, EXPAND_DOWN, PRESENT, READABLE, WRITABLE } from "./descriptor.ts";
 import { raise } from "./fault.ts";
 import {
@@ -28,18 +28,23 @@ function forbidden(attributes: i32, write: i32): bool {
 /** Linear address of an offset in a segment, checked for an access of `width` bytes; look at CPU.trap afterwards. */
 export function segment_check(cpu: i32, segment: i32, offset: u64, width: i32, write: i32): u64 {
   const vector = segment == SEGMENTS_ss ? VECTOR_SS : VECTOR_GP;
-  const linear = (segment_base(cpu, segment) + offset) & load<u64>(cpu + CPU_linearMask);
+  const linear = (base_of(cpu, segment) + offset) & load<u64>(cpu + CPU_linearMask);
   if (is_code64(cpu)) {
     if (!is_canonical(linear)) raise(cpu, vector, 0);
     return linear;
   }
   const attributes = segment_attributes(cpu, segment);
   const failed = !has_paragraphs(cpu) && forbidden(attributes, write);
-  if (failed || outside_limit(paged(cpu, attributes), segment_limit(cpu, segment), offset, width)) raise(cpu, vector, 0);
+  if (failed || outside_limit(effective_type(cpu, attributes), segment_limit(cpu, segment), offset, width)) raise(cpu, vector, 0);
   return linear;
 }
 
+/** The base that counts: in 64-bit mode only FS and GS have one. */
+function base_of(cpu: i32, segment: i32): u64 {
+  return is_code64(cpu) && segment < SEGMENTS_fs ? 0 : segment_base(cpu, segment);
+}
+
 /** In real-address and virtual-8086 mode a segment's type has no meaning. */
-function paged(cpu: i32, attributes: i32): i32 {
+function effective_type(cpu: i32, attributes: i32): i32 {
   return has_paragraphs(cpu) ? 0 : attributes;
 }

@@ -275,6 +275,13 @@ export class Builder {
     return this.#add(node, result === "none" ? "i32" : result);
   }
 
+  /** Calls a helper only if the condition (i32) is not 0; the value is `otherwise` if it was not called. */
+  callIf(condition: Value, otherwise: Value, helper: HelperName, ...args: Value[]): Value {
+    const { result } = HELPERS[helper];
+    const all = [...args, otherwise, condition].map((a) => a.index);
+    return this.#add({ op: "call", type: result, args: all, helper, conditional: true }, otherwise.type);
+  }
+
   /** Ends the block: execution continues at `rip` (i64 offset in CS). */
   jump(rip: Value): void {
     this.#add({ op: "jump", type: "none", args: [rip.index] }, "i64");

@@ -31,6 +31,87 @@ const declare = (
 export const HELPERS = {
   // (state offset of the segment, offset, width, write) -> linear address; #GP/#SS by limit, rights, canonical form
   segment_check: declare("i32 i64 i32 i32", "i64", "faults"),
+  // strings.ts: (width, state offset of the source's segment, address mask, repeat 0 none 1 REP/REPE 2 REPNE) -> 1 done, 0 enter
+  // the instruction again. cmps and scas leave the last operands in CPU.scratch and +8, and 1 in +16 if they compared
+  movs: declare("i32 i32 i64 i32", "i32", "faults writes"),
+  stos: declare("i32 i32 i64 i32", "i32", "faults writes"),
+  lods: declare("i32 i32 i64 i32", "i32", "faults writes"),
+  cmps: declare("i32 i32 i64 i32", "i32", "faults writes"),
+  scas: declare("i32 i32 i64 i32", "i32", "faults writes"),
+  // divide.ts: (dividend, divisor) -> quotient, 0 for a divisor of 0
+  udiv64: declare("i64 i64", "i64", "pure"),
+  // (dividend's high half, low half, divisor greater than the high half) -> quotient
+  udiv128: declare("i64 i64 i64", "i64", "pure"),
+  // (CRC, data, bytes) -> CRC-32C
+  crc32c: declare("i32 i64 i32", "i32", "pure"),
+  // integer.ts: (Iw | Ib << 16, width)
+  enter: declare("i32 i32", "none", "faults writes"),
+  // (popped image, operand size in bits): the system flags after POPF
+  pop_flags: declare("i32 i32", "none", "writes"),
+  // (rip of the next instruction, EFLAGS): writes CPU.rip
+  into: declare("i64 i32", "none", "faults writes"),
+  // (vector, kind, rip of the next instruction, EFLAGS): writes CPU.rip
+  software_interrupt: declare("i32 i32 i64 i32", "none", "faults writes"),
+  // segments.ts: (state offset in the segment's record) -> selector
+  selector_of: declare("i32", "i32", "pure"),
+  // (the same, selector): MOV Sreg, POP Sreg, LxS
+  load_segment: declare("i32 i32", "none", "faults writes"),
+  // (state offset in the segment's record): holds interrupts off after a load of SS
+  inhibit_if_ss: declare("i32", "none", "writes"),
+  // (selector)
+  lldt: declare("i32", "none", "faults writes"),
+  ltr: declare("i32", "none", "faults writes"),
+  // descriptor-query.ts: (selector) -> access rights or limit with bit 32 set, or 0 when ZF is to be clear
+  lar: declare("i32", "i64", "faults"),
+  lsl: declare("i32", "i64", "faults"),
+  // (selector, write) -> ZF
+  verify_segment: declare("i32 i32", "i32", "faults"),
+  // descriptor-table.ts
+  check_umip: declare("", "none", "faults"),
+  // (0 GDT or 1 IDT, linear address, bytes of the base)
+  load_table: declare("i32 i64 i32", "none", "faults writes"),
+  store_table: declare("i32 i64 i32", "none", "faults writes"),
+  // far.ts: (selector, offset, operand size in bits, rip of the next instruction, EFLAGS): write CPU.rip
+  far_jump: declare("i32 i64 i32 i64 i32", "none", "faults writes"),
+  far_call: declare("i32 i64 i32 i64 i32", "none", "faults writes"),
+  // return.ts: (operand size in bits, bytes of parameters): writes CPU.rip
+  far_return: declare("i32 i32", "none", "faults writes"),
+  // (operand size in bits, rip of the next instruction, EFLAGS): writes CPU.rip and CPU.eflags
+  iret: declare("i32 i64 i32", "none", "faults writes"),
+  // syscall.ts: (rip of the next instruction, EFLAGS): writes CPU.rip and CPU.eflags
+  syscall: declare("i64 i32", "none", "faults writes"),
+  // (operand size in bits): writes CPU.rip and CPU.eflags
+  sysret: declare("i32", "none", "faults writes"),
+  // (EFLAGS): writes CPU.rip
+  sysenter: declare("i32", "none", "faults writes"),
+  // (operand size in bits): writes CPU.rip
+  sysexit: declare("i32", "none", "faults writes"),
+  // control.ts: (register number), (register number, value)
+  read_control: declare("i32", "i64", "faults"),
+  write_control: declare("i32 i64", "none", "faults writes"),
+  read_debug: declare("i32", "i64", "faults"),
+  write_debug: declare("i32 i64", "none", "faults writes"),
+  lmsw: declare("i32", "none", "faults writes"),
+  clts: declare("", "none", "writes"),
+  // (EFLAGS.AC)
+  set_alignment_check: declare("i32", "none", "writes"),
+  // (state offset of the segment, offset)
+  invlpg: declare("i32 i64", "none", "writes"),
+  // xcr.ts, msr.ts: operands in EAX, ECX and EDX
+  xgetbv: declare("", "none", "faults writes"),
+  xsetbv: declare("", "none", "faults writes"),
+  rdmsr: declare("", "none", "faults writes"),
+  wrmsr: declare("", "none", "faults writes"),
+  cpuid: declare("", "none", "writes"),
+  hypercall: declare("", "none", "writes"),
+  // (1 for RDTSCP)
+  rdtsc: declare("i32", "none", "faults writes"),
+  // io.ts: (port, bytes) -> value; (port, bytes, value)
+  io_in: declare("i32 i32", "i32", "faults writes"),
+  io_out: declare("i32 i32 i32", "none", "faults writes"),
+  // (bytes, address mask, 1 for REP) -> 1 done, 0 enter the instruction again; outs has the segment's state offset first
+  ins: declare("i32 i64 i32", "i32", "faults writes"),
+  outs: declare("i32 i32 i64 i32", "i32", "faults writes"),
 } as const satisfies Record<string, HelperDeclaration>;
 
 export type HelperName = keyof typeof HELPERS;

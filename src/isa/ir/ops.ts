@@ -139,6 +139,8 @@ export interface Node {
   readonly kind?: FlagKind;
   /** call: the helper's name. */
   readonly helper?: string;
+  /** call: only if the last argument (i32) is not 0; otherwise the value is that of the argument before it. */
+  readonly conditional?: true;
   /** convert, trunc_sat, extract...: the other type. */
   readonly from?: NodeType;
 }

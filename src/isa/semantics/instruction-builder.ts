@@ -12,6 +12,8 @@ export class InstructionBuilder extends Builder {
   #address: { value: Value; intent: "read" | "write" } | undefined;
   /** What readForWrite loaded: the operand's old value. */
   #loaded: Value | undefined;
+  /** Bytes between the encoded address of the memory operand and the one that is accessed. */
+  #displacement: Value | undefined;
 
   constructor(form: Form) {
     super();
@@ -34,9 +36,26 @@ export class InstructionBuilder extends Builder {
     return this.operand(index).width * 8;
   }
 
+  /** Moves the memory operand by a number of bytes (i64), before its first use. */
+  displace(bytes: Value): void {
+    assert(this.#address === undefined, "the memory operand was used already");
+    this.#displacement = bytes;
+  }
+
+  /** Offset of the memory operand within its segment. */
+  offset(): Value {
+    if (this.#displacement === undefined) return this.ea();
+    return this.and(this.add(this.ea(), this.#displacement), this.addressMask());
+  }
+
+  /** The integer type that holds an operand. */
+  typeOf(index: number): "i32" | "i64" {
+    return this.operand(index).width === 8 ? "i64" : "i32";
+  }
+
   /** Linear address of the memory operand, checked for an access of the operand's width. */
   address(intent: "read" | "write", width = this.#memoryWidth()): Value {
-    if (this.#address?.intent !== intent) this.#address = { value: this.linear(this.ea(), width, intent), intent };
+    if (this.#address?.intent !== intent) this.#address = { value: this.linear(this.offset(), width, intent), intent };
     return this.#address.value;
   }
 

@@ -25,6 +25,18 @@ export function programOf(form: Form): Program {
   return program;
 }
 
+const ends: (boolean | undefined)[] = [];
+
+/** Whether a decoded block ends with an instruction of this form: it jumps, or changes what decoding depends on. */
+export function endsBlock(form: Form): boolean {
+  let known = ends[form.id];
+  if (known === undefined) {
+    known = form.row.attributes.ends === true || programOf(form).nodes.some((node) => node.op === "jump" || node.op === "end");
+    ends[form.id] = known;
+  }
+  return known;
+}
+
 /** One form serves all operand sizes: nothing in the row follows the operand size. */
 export function isSizeless(row: Row): boolean {
   const { sizeless, size64, sizes } = row.attributes;

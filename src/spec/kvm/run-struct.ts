@@ -78,3 +78,5 @@ export type KvmRun = StructView<typeof kvm_run>;
 /** Pages of the mapping: kvm_run, the data of port I/O, the coalesced MMIO ring. [asm/kvm.h] */
 export const KVM_PIO_PAGE_OFFSET = 1;
 export const KVM_COALESCED_MMIO_PAGE_OFFSET = 2;
+/** What KVM_GET_VCPU_MMAP_SIZE answers for these three pages. */
+export const KVM_VCPU_MMAP_SIZE = 3 * 4096;

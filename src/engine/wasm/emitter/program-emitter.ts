@@ -415,11 +415,36 @@ export class ProgramEmitter {
   }
 
   #call(index: number, node: Node): void {
-    const f = this.#f;
-    f.get(this.#cpu);
-    for (const arg of node.args) this.#push(arg);
-    f.call(this.#callees.helper(node.helper!));
+    if (node.conditional) return this.#callIf(index, node);
+    this.#callHelper(node, node.args);
     if (resultType(node) !== "none") this.#define(index, node);
+    this.#faultAfter(node);
+  }
+
+  /** The arguments of a conditional call are the helper's, the value without the call, and the condition. */
+  #callIf(index: number, node: Node): void {
+    const f = this.#f;
+    const result = f.local(resultType(node) as LocalType);
+    const args = node.args.slice(0, -2);
+    this.#push(node.args.at(-2)!);
+    f.set(result);
+    this.#push(node.args.at(-1)!);
+    f.open("if");
+    this.#callHelper(node, args);
+    f.set(result);
+    this.#faultAfter(node);
+    f.close();
+    f.get(result);
+    this.#define(index, node);
+  }
+
+  #callHelper(node: Node, args: readonly number[]): void {
+    this.#f.get(this.#cpu);
+    for (const arg of args) this.#push(arg);
+    this.#f.call(this.#callees.helper(node.helper!));
+  }
+
+  #faultAfter(node: Node): void {
     if (!HELPERS[node.helper as HelperName].faults) return;
     this.#stateLoad("i32.load", CPU.trap);
     this.#faultIf();

@@ -1,0 +1,42 @@
+import * as CAP from "../../spec/kvm/capability.ts";
+import { MAX_SLOTS } from "../../isa/state.ts";
+import { MAX_IRQ_ROUTES } from "../../kvm/irq-routing.ts";
+
+/** KVM_CHECK_EXTENSION: what the software engine has; everything else is absent. */
+const CAPABILITIES: ReadonlyMap<number, number> = new Map([
+  [CAP.KVM_CAP_IRQCHIP, 1],
+  [CAP.KVM_CAP_HLT, 1],
+  [CAP.KVM_CAP_USER_MEMORY, 1],
+  [CAP.KVM_CAP_SET_TSS_ADDR, 1],
+  [CAP.KVM_CAP_EXT_CPUID, 1],
+  [CAP.KVM_CAP_CLOCKSOURCE, 1],
+  [CAP.KVM_CAP_NR_VCPUS, 1],
+  [CAP.KVM_CAP_NR_MEMSLOTS, MAX_SLOTS],
+  [CAP.KVM_CAP_MP_STATE, 1],
+  [CAP.KVM_CAP_SYNC_MMU, 1],
+  [CAP.KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1],
+  [CAP.KVM_CAP_USER_NMI, 1],
+  [CAP.KVM_CAP_IRQ_ROUTING, MAX_IRQ_ROUTES],
+  [CAP.KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1],
+  [CAP.KVM_CAP_IRQFD, 1],
+  [CAP.KVM_CAP_PIT2, 1],
+  [CAP.KVM_CAP_PIT_STATE2, 1],
+  [CAP.KVM_CAP_IOEVENTFD, 1],
+  [CAP.KVM_CAP_SET_IDENTITY_MAP_ADDR, 1],
+  [CAP.KVM_CAP_ADJUST_CLOCK, 1],
+  [CAP.KVM_CAP_VCPU_EVENTS, 1],
+  [CAP.KVM_CAP_DEBUGREGS, 1],
+  [CAP.KVM_CAP_XCRS, 1],
+  [CAP.KVM_CAP_TSC_CONTROL, 1],
+  [CAP.KVM_CAP_GET_TSC_KHZ, 1],
+  [CAP.KVM_CAP_SIGNAL_MSI, 1],
+  [CAP.KVM_CAP_READONLY_MEM, 1],
+  [CAP.KVM_CAP_TSC_DEADLINE_TIMER, 1],
+  [CAP.KVM_CAP_IMMEDIATE_EXIT, 1],
+  [CAP.KVM_CAP_MAX_VCPUS, 1],
+  [CAP.KVM_CAP_MAX_VCPU_ID, 1],
+]);
+
+export function capability(cap: number): number {
+  return CAPABILITIES.get(cap) ?? 0;
+}

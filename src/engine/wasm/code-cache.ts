@@ -1,0 +1,171 @@
+import { decode, DECODE } from "../../isa/decoder/decode.ts";
+import { Instruction } from "../../isa/decoder/instruction.ts";
+import { endsBlock } from "../../isa/table/forms.ts";
+import { MODE, PAGE_FLAG } from "../../isa/state.ts";
+import { HANDLER, RECORD, RECORD_SIZE, RecordWriter } from "./interpreter/record.ts";
+
+const PAGE_SIZE = 0x1000;
+/** Longest block, in instructions. */
+const MAX_BLOCK = 64;
+
+/** What the cache needs of the helper library. */
+export interface CodeMap {
+  /** Host address of the code at a linear address, or 0 with CPU.trap set. */
+  fetchTranslate(linearLow: number, linearHigh: number): number;
+  set(host: number, mode: number, record: number): void;
+  clear(): void;
+  flushJumpCache(): void;
+  /** Takes away fast writes to a host page. */
+  protect(hostPage: number): void;
+}
+
+/** Where the cache keeps its records, in linear memory. */
+export interface CodeArena {
+  readonly start: number;
+  readonly end: number;
+  /** The table of page flags. */
+  readonly pageFlags: number;
+  /** Blocks the code map may hold. */
+  readonly maxBlocks: number;
+}
+
+/** One decoded block: its records, and where it is entered in the code map (crossing blocks are not). */
+interface Block {
+  readonly first: number;
+  readonly end: number;
+  readonly host: number;
+  readonly mode: number;
+  readonly mapped: boolean;
+}
+
+/** A vCPU's decoded code: turns guest bytes into records, a block at a time, and drops them when the bytes change. */
+export class CodeCache {
+  readonly #arena: CodeArena;
+  readonly #map: CodeMap;
+  readonly #writer: RecordWriter;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #insn = new Instruction();
+  /** Bytes of an instruction that crosses a page. */
+  readonly #joined = new Uint8Array(16);
+  /** Blocks by the host pages their bytes are on. */
+  readonly #pages = new Map<number, Block[]>();
+  #next: number;
+  #blocks = 0;
+
+  constructor(buffer: SharedArrayBuffer | ArrayBuffer, arena: CodeArena, map: CodeMap) {
+    this.#arena = arena;
+    this.#map = map;
+    this.#bytes = new Uint8Array(buffer);
+    this.#view = new DataView(buffer);
+    this.#writer = new RecordWriter(this.#view);
+    this.#next = arena.start;
+  }
+
+  /**
+   * Decodes the block at a host address, whose linear address is given too, and enters it in the code map.
+   * Returns its first record, or 0 if fetching its second page trapped.
+   */
+  decodeBlock(host: number, mode: number, linearLow: number, linearHigh: number): number {
+    if (this.#next + (MAX_BLOCK + 2) * RECORD_SIZE > this.#arena.end || this.#blocks >= this.#arena.maxBlocks) this.reset();
+    const first = this.#next;
+    const delta = this.#decodePage(host, mode);
+    if (this.#next > first) {
+      this.#enter({ first, end: this.#next, host, mode, mapped: true }, host >>> 12);
+      this.#map.set(host, mode, first);
+      return first;
+    }
+    return delta < 0 ? this.#decodeCrossing(host, mode, linearLow, linearHigh) : first;
+  }
+
+  /** Forgets everything. Only between blocks. */
+  reset(): void {
+    for (const page of this.#pages.keys()) this.#bytes[this.#arena.pageFlags + page]! &= ~PAGE_FLAG.code;
+    this.#pages.clear();
+    this.#map.clear();
+    this.#map.flushJumpCache();
+    this.#next = this.#arena.start;
+    this.#blocks = 0;
+  }
+
+  /** The bytes of a host page change: its blocks are decoded again when they are next entered. */
+  invalidate(hostPage: number): void {
+    this.#bytes[this.#arena.pageFlags + hostPage]! &= ~PAGE_FLAG.code;
+    const blocks = this.#pages.get(hostPage);
+    if (blocks === undefined) return;
+    this.#pages.delete(hostPage);
+    for (const block of blocks) this.#drop(block);
+    this.#map.flushJumpCache();
+  }
+
+  /** Records of a block that may be running become exits to the dispatcher. */
+  #drop(block: Block): void {
+    for (let at = block.first; at < block.end; at += RECORD_SIZE) this.#view.setUint32(at + RECORD.handler, HANDLER.leave, true);
+    if (block.mapped) this.#map.set(block.host, block.mode, 0);
+  }
+
+  #enter(block: Block, hostPage: number): void {
+    this.#blocks++;
+    const blocks = this.#pages.get(hostPage);
+    if (blocks) blocks.push(block);
+    else this.#pages.set(hostPage, [block]);
+    const flags = this.#arena.pageFlags + hostPage;
+    if (this.#bytes[flags]! & PAGE_FLAG.code) return;
+    this.#bytes[flags]! |= PAGE_FLAG.code;
+    this.#map.protect(hostPage);
+  }
+
+  /** Decodes up to the end of the block or page; returns -1 if the very first instruction crosses the page. */
+  #decodePage(host: number, mode: number): number {
+    const pageEnd = host - (host & (PAGE_SIZE - 1)) + PAGE_SIZE;
+    const limit = mode & MODE.single ? 1 : MAX_BLOCK;
+    let at = host;
+    for (let count = 1; count <= limit && at < pageEnd; count++) {
+      const status = decode(this.#bytes, at, pageEnd - at, codeSize(mode), this.#insn);
+      if (status === DECODE.more) return count === 1 ? -1 : this.#leave(at - host, count - 1);
+      if (this.#append(status, at - host, count)) return 0;
+      at += this.#insn.length;
+    }
+    return this.#leave(at - host, Math.min(limit, MAX_BLOCK));
+  }
+
+  /** Writes the record of what was decoded; true if it ends the block. */
+  #append(status: number, delta: number, count: number): boolean {
+    const at = this.#next;
+    this.#next += RECORD_SIZE;
+    if (status === DECODE.ok) {
+      this.#writer.instruction(at, this.#insn, delta, count);
+      return endsBlock(this.#insn.form);
+    }
+    this.#writer.special(at, status === DECODE.tooLong ? HANDLER.tooLong : HANDLER.undefinedOpcode, delta, count);
+    return true;
+  }
+
+  #leave(delta: number, count: number): number {
+    this.#writer.special(this.#next, HANDLER.leave, delta, count);
+    this.#next += RECORD_SIZE;
+    return 0;
+  }
+
+  /** An instruction that crosses a page is a block of its own, reached only by the jump cache: its second page may be remapped. */
+  #decodeCrossing(host: number, mode: number, linearLow: number, linearHigh: number): number {
+    const here = PAGE_SIZE - (host & (PAGE_SIZE - 1));
+    const low = (linearLow >>> 0) + here;
+    const second = this.#map.fetchTranslate(low | 0, (linearHigh + (low > 0xffffffff ? 1 : 0)) | 0) >>> 0;
+    if (second === 0) return 0;
+    const first = this.#next;
+    this.#joined.set(this.#bytes.subarray(host, host + here));
+    this.#joined.set(this.#bytes.subarray(second, second + 16 - here), here);
+    const status = decode(this.#joined, 0, 16, codeSize(mode), this.#insn);
+    if (!this.#append(status, 0, 1)) this.#leave(this.#insn.length, 1);
+    const block = { first, end: this.#next, host, mode, mapped: false };
+    this.#enter(block, host >>> 12);
+    this.#enter(block, second >>> 12);
+    return first;
+  }
+}
+
+function codeSize(mode: number): 16 | 32 | 64 {
+  const size = mode & MODE.sizeMask;
+  return size === MODE.code64 ? 64 : size === MODE.code32 ? 32 : 16;
+}

@@ -1,0 +1,137 @@
+import { create, view } from "../../base/struct-layout.ts";
+import { CPU } from "../../isa/state.ts";
+import { ROWS } from "../../isa/table/index.ts";
+import { KVM_CPUID_FEATURES, KVM_CPUID_SIGNATURE, KVM_FEATURE, KVM_SIGNATURE } from "../../spec/kvm/paravirt.ts";
+import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, type KvmCpuid2, kvm_cpuid2 } from "../../spec/kvm/vcpu-struct.ts";
+import { CPUID_FEATURE, type CpuidRegister } from "../../spec/x86/cpuid.ts";
+import type { CpuCells } from "./cpu-cells.ts";
+
+interface Entry {
+  function: number;
+  index: number;
+  flags: number;
+  eax: number;
+  ebx: number;
+  ecx: number;
+  edx: number;
+}
+
+/** Bits of a guest-physical address. */
+export const PHYSICAL_ADDRESS_BITS = 40;
+const LINEAR_ADDRESS_BITS = 48;
+
+/** Features of the processor apart from its instructions: paging, interrupts, MSRs. */
+const SYSTEM_FEATURES = [
+  "fpu", "de", "pse", "tsc", "msr", "pae", "cx8", "apic", "sep", "mtrr", "pge", "cmov", "pat", "pse36", "clfsh", "fxsr", "cx16", "x2apic",
+  "tsc_deadline", "hypervisor", "arat", "smep", "erms", "fsrm", "arch_capabilities", "syscall", "nx", "rdtscp", "lm", "lahf_lm", "invtsc",
+];
+
+/** What the engine can show: the features above and those that rows of the instruction table belong to. */
+export function supportedFeatures(): ReadonlySet<string> {
+  const ofRows = ROWS.map((row) => row.attributes.feature).filter((name) => name !== undefined);
+  return new Set([...SYSTEM_FEATURES, ...ofRows]);
+}
+
+/**
+ * Family 6 model 28: a processor that executes in order, as this engine does, so that guests need no defence against
+ * speculation. Stepping 10 is past that family's early errata. [SDM 4 2.1]
+ */
+export const PROCESSOR_SIGNATURE = 0x000106ca;
+const VENDOR = "GenuineIntel";
+const BRAND = "tskvm virtual CPU";
+
+const entry = (leaf: number, registers: Partial<Entry> = {}): Entry => ({
+  function: leaf, index: 0, flags: 0, eax: 0, ebx: 0, ecx: 0, edx: 0, ...registers,
+});
+
+/** Four ASCII characters as a little-endian word. */
+function word(text: string, at: number): number {
+  let value = 0;
+  for (let n = 3; n >= 0; n--) value = (value << 8) | (text.charCodeAt(at + n) || 0);
+  return value >>> 0;
+}
+
+function brandEntries(): Entry[] {
+  return [0, 16, 32].map((at, n) =>
+    entry(0x8000_0002 + n, { eax: word(BRAND, at), ebx: word(BRAND, at + 4), ecx: word(BRAND, at + 8), edx: word(BRAND, at + 12) }),
+  );
+}
+
+function baseEntries(): Entry[] {
+  const indexed = { flags: KVM_CPUID_FLAG_SIGNIFCANT_INDEX };
+  return [
+    entry(0, { eax: 7, ebx: word(VENDOR, 0), edx: word(VENDOR, 4), ecx: word(VENDOR, 8) }),
+    // CLFLUSH line of 8 quadwords, one logical processor
+    entry(1, { eax: PROCESSOR_SIGNATURE, ebx: 0x0001_0800 }),
+    entry(2, { eax: 1 }),
+    entry(4, indexed),
+    entry(6),
+    entry(7, indexed),
+    entry(KVM_CPUID_SIGNATURE, { eax: KVM_CPUID_FEATURES, ebx: KVM_SIGNATURE[0], ecx: KVM_SIGNATURE[1], edx: KVM_SIGNATURE[2] }),
+    entry(KVM_CPUID_FEATURES, { eax: KVM_FEATURE.CLOCKSOURCE | KVM_FEATURE.CLOCKSOURCE2 | KVM_FEATURE.CLOCKSOURCE_STABLE | KVM_FEATURE.NOP_IO_DELAY }),
+    entry(0x8000_0000, { eax: 0x8000_0008 }),
+    entry(0x8000_0001),
+    ...brandEntries(),
+    entry(0x8000_0007),
+    entry(0x8000_0008, { eax: (LINEAR_ADDRESS_BITS << 8) | PHYSICAL_ADDRESS_BITS }),
+  ];
+}
+
+/** KVM_GET_SUPPORTED_CPUID. */
+export function supportedCpuid(): KvmCpuid2 {
+  const entries = baseEntries();
+  for (const name of supportedFeatures()) {
+    const feature = CPUID_FEATURE.get(name);
+    const home = feature && entries.find((e) => e.function === feature.leaf && e.index === feature.subleaf);
+    if (feature && home) home[feature.register] = (home[feature.register] | (1 << feature.bit)) >>> 0;
+  }
+  const record = create(kvm_cpuid2, { nent: entries.length, entries });
+  return record;
+}
+
+/** What CPUID answers on one vCPU: the entries of KVM_SET_CPUID2. */
+export class CpuidTable {
+  #record: KvmCpuid2 = create(kvm_cpuid2, {});
+  readonly #entries = new Map<number, Entry>();
+  #maxBasic = 0;
+  #maxExtended = 0;
+
+  get record(): KvmCpuid2 {
+    return this.#record;
+  }
+
+  set(record: KvmCpuid2): void {
+    this.#record = view(kvm_cpuid2, record.bytes.slice());
+    this.#entries.clear();
+    for (let n = 0; n < record.nent; n++) {
+      const { function: leaf, index, flags, eax, ebx, ecx, edx } = record.entries[n]!;
+      this.#entries.set(key(leaf, flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX ? index : -1), { function: leaf, index, flags, eax, ebx, ecx, edx });
+    }
+    this.#maxBasic = this.#find(0, 0)?.eax ?? 0;
+    this.#maxExtended = this.#find(0x8000_0000, 0)?.eax ?? 0;
+  }
+
+  has(feature: string): boolean {
+    const place = CPUID_FEATURE.get(feature);
+    if (!place) return false;
+    const found = this.#find(place.leaf, place.subleaf);
+    return found !== undefined && ((found[place.register] >>> place.bit) & 1) === 1;
+  }
+
+  /** Writes EAX to EDX of a leaf to CPU.scratch. An unknown basic leaf answers as the highest basic one does on Intel. */
+  answer(leaf: number, subleaf: number, cells: CpuCells): void {
+    const extended = leaf >= 0x8000_0000;
+    const beyond = leaf < 0x4000_0000 && leaf > this.#maxBasic;
+    const known = extended && leaf > this.#maxExtended ? undefined : this.#find(beyond ? this.#maxBasic : leaf, subleaf);
+    const registers: readonly CpuidRegister[] = ["eax", "ebx", "ecx", "edx"];
+    for (let n = 0; n < 4; n++) cells.setI32(CPU.scratch + 4 * n, known ? known[registers[n]!] : 0);
+  }
+
+  #find(leaf: number, subleaf: number): Entry | undefined {
+    return this.#entries.get(key(leaf, -1)) ?? this.#entries.get(key(leaf, subleaf));
+  }
+}
+
+function key(leaf: number, subleaf: number): number {
+  return leaf * 0x1_0000 + (subleaf + 1);
+}

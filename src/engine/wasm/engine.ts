@@ -1,0 +1,57 @@
+import type { Clock } from "../../base/clock.ts";
+import { KvmError } from "../../kvm/errno.ts";
+import type { CreateVmOptions, Engine } from "../../kvm/engine.ts";
+import { EINVAL, ENOMEM } from "../../spec/kvm/errno.ts";
+import { KVM_VCPU_MMAP_SIZE } from "../../spec/kvm/run-struct.ts";
+import type { KvmCpuid2 } from "../../spec/kvm/vcpu-struct.ts";
+import { capability } from "./capabilities.ts";
+import { supportedCpuid } from "./cpuid.ts";
+import type { WasmModules } from "./library.ts";
+import { STATE_MSR_INDICES } from "./msr-access.ts";
+import { Msrs } from "./msrs.ts";
+import { WasmVm } from "./vm.ts";
+
+const KVM_API_VERSION = 12;
+const DEFAULT_MAX_MEMORY = 0x4000_0000;
+
+/** The software engine: x86-64 executed in WebAssembly, without privileges. */
+export class WasmEngine implements Engine {
+  readonly name = "wasm";
+  readonly #modules: WasmModules;
+  readonly #clock: Clock;
+
+  constructor(modules: WasmModules, clock: Clock) {
+    this.#modules = modules;
+    this.#clock = clock;
+  }
+
+  getApiVersion(): number {
+    return KVM_API_VERSION;
+  }
+
+  checkExtension(cap: number): number {
+    return capability(cap);
+  }
+
+  getVcpuMmapSize(): number {
+    return KVM_VCPU_MMAP_SIZE;
+  }
+
+  getSupportedCpuid(): KvmCpuid2 {
+    return supportedCpuid();
+  }
+
+  getMsrIndexList(): Uint32Array {
+    return Uint32Array.from([...STATE_MSR_INDICES, ...Msrs.indices()]);
+  }
+
+  createVm(options: CreateVmOptions = {}): WasmVm {
+    if (options.type) throw new KvmError("KVM_CREATE_VM", EINVAL, `type ${options.type}`);
+    try {
+      return new WasmVm(this.#modules, this.#clock, options.maxMemory ?? DEFAULT_MAX_MEMORY);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new KvmError("KVM_CREATE_VM", ENOMEM, error.message);
+    }
+  }
+}

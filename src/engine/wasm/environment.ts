@@ -1,0 +1,66 @@
+import type { Irqchip } from "../../irqchip/irqchip.ts";
+import { CPU } from "../../isa/state.ts";
+import type { IoeventfdTable } from "../../kvm/ioeventfd.ts";
+import type { CodeCache } from "./code-cache.ts";
+import type { CpuCells } from "./cpu-cells.ts";
+import type { CpuidTable } from "./cpuid.ts";
+import type { Environment } from "./library.ts";
+import type { Msrs } from "./msrs.ts";
+import type { TimeStampCounter } from "./time-stamp-counter.ts";
+
+const TWO_32 = 0x1_0000_0000;
+/** -KVM_ENOSYS, what an unknown hypercall returns. [Documentation/virt/kvm/x86/hypercalls.rst] */
+const HYPERCALL_UNKNOWN = -1000;
+
+/** What the helpers of one vCPU reach in the engine. */
+export interface EnvironmentParts {
+  readonly vcpu: number;
+  readonly cells: CpuCells;
+  irqchip(): Irqchip | undefined;
+  readonly ioeventfds: IoeventfdTable;
+  code(): CodeCache;
+  readonly cpuid: CpuidTable;
+  readonly msrs: Msrs;
+  readonly tsc: TimeStampCounter;
+  /** First write to a logged page since its log was read. */
+  pageDirtied(hostPage: number): void;
+}
+
+/** The helper library's imports for one vCPU: its own chips answer here, everything else is an exit. */
+export function makeEnvironment(parts: EnvironmentParts): Environment {
+  const { cells, vcpu } = parts;
+  const answer = (lo: number, hi = 0): void => cells.setWide(CPU.exitData, lo, hi);
+  const gpa = (low: number, high: number): number => (high >>> 0) * TWO_32 + (low >>> 0);
+  return {
+    mmio_read: (_cpu, low, high, width) => {
+      const value = parts.irqchip()?.mmioRead(vcpu, gpa(low!, high!), width!) ?? -1;
+      if (value < 0) return 0;
+      answer(value);
+      return 1;
+    },
+    mmio_write: (_cpu, low, high, width) => {
+      const at = gpa(low!, high!);
+      const lo = cells.lo(CPU.exitData);
+      if (parts.irqchip()?.mmioWrite(vcpu, at, width!, lo)) return 1;
+      return parts.ioeventfds.writeMmio(at, width!, lo, cells.hi(CPU.exitData)) ? 1 : 0;
+    },
+    io_in: (_cpu, port, size) => {
+      const value = parts.irqchip()?.pioRead(port!, size!) ?? -1;
+      if (value < 0) return 1;
+      answer(value);
+      return 0;
+    },
+    io_out: (_cpu, port, size, value) => {
+      if (parts.irqchip()?.pioWrite(port!, size!, value! >>> 0)) return 0;
+      return parts.ioeventfds.writePort(port!, size!, value! >>> 0) ? 0 : 1;
+    },
+    code_written: (_cpu, hostPage) => parts.code().invalidate(hostPage!),
+    page_dirtied: (_cpu, hostPage) => parts.pageDirtied(hostPage!),
+    decode_block: (_cpu, host, low, high) => parts.code().decodeBlock(host! >>> 0, cells.i32(CPU.mode), low!, high!),
+    cpuid: (_cpu, leaf, subleaf) => parts.cpuid.answer(leaf! >>> 0, subleaf! >>> 0, cells),
+    tsc: () => cells.setNumber(CPU.exitData, parts.tsc.read()),
+    msr_read: (_cpu, index) => (parts.msrs.read(index! >>> 0) ? 0 : 1),
+    msr_write: (_cpu, index) => (parts.msrs.write(index! >>> 0) ? 0 : 1),
+    hypercall: () => HYPERCALL_UNKNOWN,
+  };
+}

@@ -1,0 +1,35 @@
+/** The engine's two compiled modules; they can be posted to other threads. */
+export interface WasmModules {
+  readonly helpers: WebAssembly.Module;
+  readonly interpreter: WebAssembly.Module;
+}
+
+/** What the helper library calls: see isa/helpers/env.ts. */
+export type Environment = Record<string, (...args: number[]) => number | void>;
+
+/** The functions of helpers and interpreter that the engine calls from JavaScript. 64-bit arguments go through i32 halves. */
+export interface Library {
+  run(cpu: number): number;
+  pack_flags(cpu: number): number;
+  unpack_flags(cpu: number): number;
+  update_mode(cpu: number): void;
+  interrupt(cpu: number, vector: number): void;
+  tlb_flush(cpu: number): void;
+  tlb_select(cpu: number): void;
+  tlb_protect(cpu: number, hostPage: number): void;
+  jump_cache_flush(cpu: number): void;
+  code_map_set(cpu: number, host: number, mode: number, record: number): void;
+  fetch_translate_halves(cpu: number, low: number, high: number): number;
+  translate_halves(cpu: number, low: number, high: number, access: number): number;
+  reload_pdptrs(cpu: number): number;
+}
+
+/** Links the modules for one vCPU. */
+export function instantiate(modules: WasmModules, memory: WebAssembly.Memory, environment: Environment): Library {
+  const helpers = new WebAssembly.Instance(modules.helpers, { env: { memory, ...environment } });
+  const interpreter = new WebAssembly.Instance(modules.interpreter, {
+    env: { memory },
+    helpers: helpers.exports as WebAssembly.Imports[string],
+  });
+  return { ...helpers.exports, ...interpreter.exports } as unknown as Library;
+}

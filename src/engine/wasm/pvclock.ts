@@ -1,0 +1,60 @@
+import { create } from "../../base/struct-layout.ts";
+import type { VmClock } from "../../kvm/clock.ts";
+import type { GuestMemory } from "../../memory/guest-memory.ts";
+import { PVCLOCK_TSC_STABLE_BIT, pvclock_vcpu_time_info, pvclock_wall_clock } from "../../spec/kvm/paravirt.ts";
+import type { TimeStampCounter } from "./time-stamp-counter.ts";
+
+/** Shift and multiplier that turn TSC ticks into ns. */
+export function timeScale(khz: number): { shift: number; multiplier: number } {
+  let shift = 0;
+  let scaled = 1e6 / khz;
+  while (scaled >= 1) {
+    scaled /= 2;
+    shift++;
+  }
+  while (scaled < 0.5) {
+    scaled *= 2;
+    shift--;
+  }
+  return { shift, multiplier: Math.floor(scaled * 0x1_0000_0000) >>> 0 };
+}
+
+/** kvmclock: the pages in which a guest reads the time without an exit. [Documentation/virt/kvm/x86/msr.rst] */
+export class Pvclock {
+  readonly #memory: GuestMemory;
+  readonly #clock: VmClock;
+  readonly #tsc: TimeStampCounter;
+  #version = 0;
+
+  constructor(memory: GuestMemory, clock: VmClock, tsc: TimeStampCounter) {
+    this.#memory = memory;
+    this.#clock = clock;
+    this.#tsc = tsc;
+  }
+
+  /** MSR_KVM_SYSTEM_TIME_NEW with bit 0 set: the vCPU's time record goes to `gpa`. */
+  writeSystemTime(gpa: number): void {
+    const record = create(pvclock_vcpu_time_info);
+    const { shift, multiplier } = timeScale(this.#tsc.khz);
+    this.#version += 2;
+    record.version = this.#version;
+    record.tsc_timestamp_num = this.#tsc.read();
+    record.system_time_num = Math.max(0, Math.floor(this.#clock.now()));
+    record.tsc_to_system_mul = multiplier;
+    record.tsc_shift = shift;
+    record.flags = PVCLOCK_TSC_STABLE_BIT;
+    this.#store(gpa, record.bytes);
+  }
+
+  /** MSR_KVM_WALL_CLOCK_NEW: the wall-clock time at kvmclock 0 goes to `gpa`. */
+  writeWallClock(gpa: number): void {
+    const ms = this.#clock.host.wallClock() - this.#clock.now() / 1e6;
+    const sec = Math.floor(ms / 1000);
+    this.#store(gpa, create(pvclock_wall_clock, { version: 2, sec, nsec: Math.floor((ms - sec * 1000) * 1e6) }).bytes);
+  }
+
+  /** A guest that names an address outside memory gets nothing, as with KVM. */
+  #store(gpa: number, bytes: Uint8Array): void {
+    if (this.#memory.contains(gpa, bytes.length)) this.#memory.write(gpa, bytes);
+  }
+}

@@ -1,0 +1,43 @@
+import { CPU, EFLAGS, GPR, SEGMENT, SEGMENTS, segmentOffset } from "../../isa/state.ts";
+import type { CpuCells } from "./cpu-cells.ts";
+import { PROCESSOR_SIGNATURE } from "./cpuid.ts";
+
+/** Attributes (second dword of a descriptor) of segments after reset: present, accessed; data read/write. [SDM 3A 9.1.1, table 9-1] */
+const DATA = 0x9300;
+const CODE = 0x9b00;
+const LDT = 0x8200;
+const TSS = 0x8b00;
+
+/** Puts a vCPU in the state after power-up. [SDM 3A 9.1.1, table 9-1] */
+export function resetState(cells: CpuCells): void {
+  cells.bytes(CPU.gpr, CPU.maxPhyAddr - CPU.gpr).fill(0);
+  for (const name of SEGMENTS) resetSegment(cells, segmentOffset(name), attributesOf(name));
+  cells.setI32(segmentOffset("flat") + SEGMENT.limit, -1);
+  cells.setI32(segmentOffset("cs") + SEGMENT.selector, 0xf000);
+  cells.setWide(segmentOffset("cs") + SEGMENT.base, 0xffff_0000, 0);
+  cells.setNumber(CPU.rip, 0xfff0);
+  cells.setNumber(CPU.gpr + 8 * GPR.rdx, PROCESSOR_SIGNATURE);
+  cells.setI32(CPU.eflags, EFLAGS.fixed);
+  cells.setWide(CPU.cr0, 0x6000_0010, 0);
+  cells.setI32(CPU.gdtrLimit, 0xffff);
+  cells.setI32(CPU.idtrLimit, 0xffff);
+  cells.setWide(CPU.dr + 8 * 6, 0xffff_0ff0, 0);
+  cells.setWide(CPU.dr + 8 * 7, 0x400, 0);
+  cells.setI32(CPU.fcw, 0x40);
+  cells.setI32(CPU.ftw, 0xff);
+  cells.setI32(CPU.mxcsr, 0x1f80);
+  cells.setWide(CPU.pat, 0x0007_0406, 0x0007_0406);
+  cells.setNumber(CPU.xcr0, 1);
+}
+
+function attributesOf(name: (typeof SEGMENTS)[number]): number {
+  if (name === "cs") return CODE;
+  if (name === "ldtr") return LDT;
+  return name === "tr" ? TSS : DATA;
+}
+
+function resetSegment(cells: CpuCells, at: number, attributes: number): void {
+  cells.bytes(at, SEGMENT.check + 4).fill(0);
+  cells.setI32(at + SEGMENT.limit, 0xffff);
+  cells.setI32(at + SEGMENT.attributes, attributes);
+}

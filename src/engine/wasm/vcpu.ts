@@ -1,0 +1,343 @@
+import { create } from "../../base/struct-layout.ts";
+import { APIC_WORD, type ApicPage } from "../../irqchip/apic-page.ts";
+import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
+import { CPU, CPU_SIZE, INHIBIT } from "../../isa/state.ts";
+import { KvmError } from "../../kvm/errno.ts";
+import { checkDebugregs, checkMpState, checkSregs, checkVcpuEvents, checkXcrs } from "../../kvm/state-rules.ts";
+import type { Vcpu } from "../../kvm/vcpu.ts";
+import { EEXIST, EINVAL, ENOTTY, ENXIO } from "../../spec/kvm/errno.ts";
+import { KVM_VCPU_MMAP_SIZE } from "../../spec/kvm/run-struct.ts";
+import {
+  KVM_MP_STATE_HALTED, KVM_MP_STATE_RUNNABLE, KVM_VCPUEVENT_VALID_SHADOW, KVM_X86_SHADOW_INT_MOV_SS, KVM_X86_SHADOW_INT_STI, type KvmCpuid2,
+  type KvmDebugregs, type KvmFpu, type KvmGuestDebug, type KvmLapicState, type KvmMpState, type KvmMsrs, type KvmRegs, type KvmSregs,
+  type KvmTranslation, type KvmVcpuEvents, type KvmXcrs, type KvmXsave, kvm_debugregs, kvm_fpu, kvm_lapic_state, kvm_mp_state, kvm_regs, kvm_sregs,
+  kvm_vcpu_events, kvm_xcrs,
+} from "../../spec/kvm/vcpu-struct.ts";
+import { XCR0 } from "../../spec/x86/control-register.ts";
+import { CodeCache } from "./code-cache.ts";
+import { CpuCells } from "./cpu-cells.ts";
+import { CpuidTable, PHYSICAL_ADDRESS_BITS } from "./cpuid.ts";
+import { makeEnvironment } from "./environment.ts";
+import { instantiate, type Library } from "./library.ts";
+import { Msrs } from "./msrs.ts";
+import { getMsrs, setMsrs } from "./msr-access.ts";
+import { Pvclock } from "./pvclock.ts";
+import { readDebugregs, readFpu, readRegs, readSregs, writeDebugregs, writeFpu, writeRegs, writeSregs } from "./state-records.ts";
+import { resetState } from "./reset.ts";
+import { TimeStampCounter } from "./time-stamp-counter.ts";
+import { VcpuRun } from "./vcpu-run.ts";
+import type { WasmVm } from "./vm.ts";
+
+/** Default TSC rate: a tick a nanosecond. */
+export const DEFAULT_TSC_KHZ = 1_000_000;
+
+/** Bytes of decoded records a vCPU may have. */
+const RECORD_BYTES = 32 << 20;
+const CODE_MAP_ENTRIES = 1 << 16;
+const CODE_MAP_BYTES = CODE_MAP_ENTRIES * 16;
+
+/** What one vCPU takes of the machine's memory beside the guest's RAM. */
+export const VCPU_BYTES = CPU_SIZE + CODE_MAP_BYTES + RECORD_BYTES;
+
+/** A vCPU of the software engine: KVM's calls on the state in linear memory. */
+export class WasmVcpu implements Vcpu {
+  readonly id: number;
+  readonly kvmRun = new Uint8Array(KVM_VCPU_MMAP_SIZE);
+  readonly cells: CpuCells;
+  readonly code: CodeCache;
+  readonly library: Library;
+  readonly #vm: WasmVm;
+  readonly #interrupts: VcpuInterrupts | undefined;
+  readonly #cpuid = new CpuidTable();
+  readonly #tsc: TimeStampCounter;
+  readonly #msrs: Msrs;
+  readonly #run: VcpuRun;
+  readonly #kick = new Int32Array(new SharedArrayBuffer(4));
+  readonly #memory: { at: number; length: number };
+
+  constructor(vm: WasmVm, id: number) {
+    this.id = id;
+    this.#vm = vm;
+    const base = vm.mmap(VCPU_BYTES);
+    this.#memory = { at: base, length: VCPU_BYTES };
+    const { buffer } = vm.wasmMemory;
+    this.cells = new CpuCells(buffer, base);
+    this.#tsc = new TimeStampCounter(vm.clock.host, DEFAULT_TSC_KHZ);
+    const pvclock = new Pvclock(vm.memory, vm.clock, this.#tsc);
+    const lapic = () => this.#interrupts?.registers;
+    this.#msrs = new Msrs({ cells: this.cells, tsc: this.#tsc, pvclock, cpuid: this.#cpuid, lapic });
+    this.library = instantiate(vm.modules, vm.wasmMemory, this.#environment(vm.vcpus.length));
+    this.code = this.#codeCache(base);
+    this.#interrupts = vm.addInterrupts(this.#tsc);
+    this.#run = new VcpuRun({
+      cells: this.cells,
+      library: this.library,
+      page: this.kvmRun,
+      interrupts: () => this.#interrupts,
+      advanceTimers: () => vm.advanceTimers(),
+      kick: this.#kick,
+    });
+    resetState(this.cells);
+    this.#place(base);
+    this.library.update_mode(base);
+    this.library.tlb_flush(base);
+  }
+
+  run(): number {
+    return this.#run.run();
+  }
+
+  kick(): void {
+    Atomics.store(this.#kick, 0, 1);
+    this.wake();
+  }
+
+  /** Something for the vCPU may be pending: ends its sleep and its slice. */
+  wake(): void {
+    this.cells.setI32(CPU.interruptPending, 1);
+    this.cells.setI32(CPU.budget, -1);
+    Atomics.notify(this.#kick, 0);
+  }
+
+  /** The memory slots changed. */
+  slotsChanged(): void {
+    this.cells.setI32(CPU.slotCount, this.#vm.tables.slotCount);
+    this.code.reset();
+    this.library.tlb_flush(this.cells.base);
+  }
+
+  /** Takes the vCPU's fast writes away, so that the dirty log sees them. */
+  relog(): void {
+    this.library.tlb_flush(this.cells.base);
+  }
+
+  getRegs(into: KvmRegs = create(kvm_regs)): KvmRegs {
+    this.library.pack_flags(this.cells.base);
+    readRegs(this.cells, into);
+    return into;
+  }
+
+  setRegs(regs: KvmRegs): void {
+    writeRegs(this.cells, regs);
+    this.library.unpack_flags(this.cells.base);
+    this.library.update_mode(this.cells.base);
+  }
+
+  getSregs(into: KvmSregs = create(kvm_sregs)): KvmSregs {
+    readSregs(this.cells, into);
+    into.apic_base_num = this.#interrupts ? apicBase(this.#interrupts.lapic.page) : 0;
+    return into;
+  }
+
+  setSregs(sregs: KvmSregs): void {
+    check("KVM_SET_SREGS", checkSregs(sregs));
+    writeSregs(this.cells, sregs);
+    this.#interrupts?.lapic.setBase(sregs.apic_base_lo, sregs.apic_base_hi);
+    this.library.pack_flags(this.cells.base);
+    this.library.update_mode(this.cells.base);
+    this.library.reload_pdptrs(this.cells.base);
+    this.cells.setI32(CPU.trap, 0);
+    this.library.tlb_flush(this.cells.base);
+  }
+
+  getMsrs(msrs: KvmMsrs): number {
+    return getMsrs(this.cells, this.#msrs, msrs);
+  }
+
+  setMsrs(msrs: KvmMsrs): number {
+    const done = setMsrs(this.cells, this.#msrs, msrs);
+    this.library.update_mode(this.cells.base);
+    return done;
+  }
+
+  getCpuid2(): KvmCpuid2 {
+    return this.#cpuid.record;
+  }
+
+  setCpuid2(cpuid: KvmCpuid2): void {
+    this.#cpuid.set(cpuid);
+  }
+
+  getFpu(into: KvmFpu = create(kvm_fpu)): KvmFpu {
+    readFpu(this.cells, into);
+    return into;
+  }
+
+  setFpu(fpu: KvmFpu): void {
+    writeFpu(this.cells, fpu);
+  }
+
+  getXsave(): KvmXsave {
+    throw new KvmError("KVM_GET_XSAVE", ENOTTY);
+  }
+
+  setXsave(): void {
+    throw new KvmError("KVM_SET_XSAVE", ENOTTY);
+  }
+
+  getXcrs(into: KvmXcrs = create(kvm_xcrs)): KvmXcrs {
+    into.bytes.fill(0);
+    into.nr_xcrs = 1;
+    into.xcrs[0]!.value_num = this.cells.number(CPU.xcr0);
+    return into;
+  }
+
+  setXcrs(xcrs: KvmXcrs): void {
+    check("KVM_SET_XCRS", checkXcrs(xcrs, XCR0.X87 | XCR0.SSE));
+    for (let n = 0; n < xcrs.nr_xcrs; n++) if (xcrs.xcrs[n]!.xcr === 0) this.cells.setNumber(CPU.xcr0, xcrs.xcrs[n]!.value_num);
+  }
+
+  getLapic(into: KvmLapicState = create(kvm_lapic_state)): KvmLapicState {
+    this.#lapic("KVM_GET_LAPIC").getState(into);
+    return into;
+  }
+
+  setLapic(state: KvmLapicState): void {
+    this.#lapic("KVM_SET_LAPIC").setState(state);
+  }
+
+  getVcpuEvents(into: KvmVcpuEvents = create(kvm_vcpu_events)): KvmVcpuEvents {
+    into.bytes.fill(0);
+    const inhibit = this.cells.i32(CPU.inhibit);
+    into.interrupt.shadow = (inhibit & INHIBIT.sti ? KVM_X86_SHADOW_INT_STI : 0) | (inhibit & INHIBIT.movSs ? KVM_X86_SHADOW_INT_MOV_SS : 0);
+    into.nmi.pending = this.#run.nmiPending ? 1 : 0;
+    into.nmi.masked = this.#run.nmiMasked ? 1 : 0;
+    into.flags = KVM_VCPUEVENT_VALID_SHADOW;
+    return into;
+  }
+
+  setVcpuEvents(events: KvmVcpuEvents): void {
+    check("KVM_SET_VCPU_EVENTS", checkVcpuEvents(events));
+    this.#run.nmiPending = events.nmi.pending !== 0;
+    this.#run.nmiMasked = events.nmi.masked !== 0;
+    if (!(events.flags & KVM_VCPUEVENT_VALID_SHADOW)) return;
+    const { shadow } = events.interrupt;
+    this.cells.setI32(CPU.inhibit, (shadow & KVM_X86_SHADOW_INT_STI ? INHIBIT.sti : 0) | (shadow & KVM_X86_SHADOW_INT_MOV_SS ? INHIBIT.movSs : 0));
+  }
+
+  getDebugregs(into: KvmDebugregs = create(kvm_debugregs)): KvmDebugregs {
+    readDebugregs(this.cells, into);
+    return into;
+  }
+
+  setDebugregs(regs: KvmDebugregs): void {
+    check("KVM_SET_DEBUGREGS", checkDebugregs(regs));
+    writeDebugregs(this.cells, regs);
+  }
+
+  getMpState(into: KvmMpState = create(kvm_mp_state)): KvmMpState {
+    into.mp_state = this.#run.halted ? KVM_MP_STATE_HALTED : KVM_MP_STATE_RUNNABLE;
+    return into;
+  }
+
+  setMpState(state: KvmMpState): void {
+    check("KVM_SET_MP_STATE", checkMpState(state, this.#interrupts !== undefined));
+    this.#run.halted = state.mp_state === KVM_MP_STATE_HALTED;
+  }
+
+  translate(translation: KvmTranslation): KvmTranslation {
+    const { cells } = this;
+    const saved = [CPU.trap, CPU.faultVector, CPU.faultError].map((at) => [at, cells.i32(at)] as const);
+    const address = [cells.lo(CPU.faultAddress), cells.hi(CPU.faultAddress)] as const;
+    cells.setI32(CPU.trap, 0);
+    const host = this.library.translate_halves(cells.base, translation.linear_address_lo | 0, translation.linear_address_hi | 0, 0) >>> 0;
+    translation.valid = cells.i32(CPU.trap) === 0 ? 1 : 0;
+    if (host !== 0) translation.physical_address_num = this.#vm.physicalOf(host);
+    else if (translation.valid) translation.physical_address_num = cells.number(CPU.exitData);
+    for (const [at, value] of saved) cells.setI32(at, value);
+    cells.setWide(CPU.faultAddress, address[0], address[1]);
+    return translation;
+  }
+
+  interrupt(vector: number): void {
+    if (this.#interrupts) throw new KvmError("KVM_INTERRUPT", ENXIO, "the irqchip is in the engine");
+    if (!(vector >= 0 && vector < 256)) throw new KvmError("KVM_INTERRUPT", EINVAL);
+    if (this.#run.injected >= 0) throw new KvmError("KVM_INTERRUPT", EEXIST);
+    this.#run.injected = vector;
+  }
+
+  nmi(): void {
+    this.#run.nmiPending = true;
+    this.wake();
+  }
+
+  setGuestDebug(_debug: KvmGuestDebug): void {
+    throw new KvmError("KVM_SET_GUEST_DEBUG", ENOTTY);
+  }
+
+  setTscKhz(khz: number): void {
+    if (!(khz > 0)) throw new KvmError("KVM_SET_TSC_KHZ", EINVAL);
+    this.#tsc.khz = khz;
+  }
+
+  getTscKhz(): number {
+    return this.#tsc.khz;
+  }
+
+  kvmclockCtrl(): void {
+    throw new KvmError("KVM_KVMCLOCK_CTRL", ENOTTY);
+  }
+
+  close(): void {
+    this.#vm.munmap(this.#memory.at, this.#memory.length);
+  }
+
+  /** Instructions retired so far. */
+  get retired(): number {
+    return this.cells.number(CPU.retired);
+  }
+
+  #lapic(ioctl: string): VcpuInterrupts {
+    if (!this.#interrupts) throw new KvmError(ioctl, EINVAL, "no irqchip");
+    return this.#interrupts;
+  }
+
+  #environment(index: number): ReturnType<typeof makeEnvironment> {
+    const vm = this.#vm;
+    return makeEnvironment({
+      vcpu: index,
+      cells: this.cells,
+      irqchip: () => vm.irqchip,
+      ioeventfds: vm.ioeventfds,
+      code: () => this.code,
+      cpuid: this.#cpuid,
+      msrs: this.#msrs,
+      tsc: this.#tsc,
+      pageDirtied: (page) => vm.tables.pageDirtied(page),
+    });
+  }
+
+  #codeCache(base: number): CodeCache {
+    const { library, cells } = this;
+    const start = base + CPU_SIZE + CODE_MAP_BYTES;
+    const arena = { start, end: start + RECORD_BYTES, pageFlags: this.#vm.tables.pageFlags, maxBlocks: CODE_MAP_ENTRIES / 2 };
+    const map = new Uint8Array(this.#vm.wasmMemory.buffer, base + CPU_SIZE, CODE_MAP_BYTES);
+    return new CodeCache(this.#vm.wasmMemory.buffer, arena, {
+      fetchTranslate: (low, high) => library.fetch_translate_halves(cells.base, low, high),
+      set: (host, mode, record) => library.code_map_set(cells.base, host, mode, record),
+      clear: () => map.fill(0),
+      flushJumpCache: () => library.jump_cache_flush(cells.base),
+      protect: (page) => library.tlb_protect(cells.base, page),
+    });
+  }
+
+  /** Tells the state where the tables are. */
+  #place(base: number): void {
+    const { cells } = this;
+    const { tables } = this.#vm;
+    cells.setI32(CPU.codeMap, base + CPU_SIZE);
+    cells.setI32(CPU.codeMapMask, CODE_MAP_ENTRIES - 1);
+    cells.setI32(CPU.slots, tables.slots);
+    cells.setI32(CPU.slotCount, tables.slotCount);
+    cells.setI32(CPU.pageFlags, tables.pageFlags);
+    cells.setI32(CPU.maxPhyAddr, PHYSICAL_ADDRESS_BITS);
+  }
+}
+
+function apicBase(page: ApicPage): number {
+  return page[APIC_WORD.BASE_HIGH]! * 0x1_0000_0000 + page[APIC_WORD.BASE]!;
+}
+
+function check(ioctl: string, errno: number): void {
+  if (errno !== 0) throw new KvmError(ioctl, errno);
+}

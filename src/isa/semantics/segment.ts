@@ -1,0 +1,145 @@
+import type { Value } from "../ir/builder.ts";
+import { CPU, EFLAGS, type SegmentName, segmentOffset, VECTOR } from "../state.ts";
+import type { Semantics } from "../table/row.ts";
+import type { InstructionBuilder } from "./instruction-builder.ts";
+import { inProtectedMode } from "./privilege.ts";
+import { peek, setStack, stackOffset } from "./stack.ts";
+
+/** Writes a 16-bit value to a destination of the operand size; memory takes 16 bits of it only. */
+function writeSelector(b: InstructionBuilder, value: Value): void {
+  b.write(0, b.toInt(value, b.typeOf(0)));
+}
+
+/** #UD for segment register numbers 6 and 7. [SDM 2B MOV] */
+export const movFromSegment: Semantics = (b) => {
+  const segment = b.field("reg");
+  b.trapIf(b.compare("le_u", b.i32(segmentOffset("ldtr")), segment), VECTOR.UD);
+  writeSelector(b, b.call("selector_of", segment));
+};
+
+export const movToSegment: Semantics = (b) => {
+  const segment = b.field("reg");
+  b.call("load_segment", segment, b.read(1));
+  b.call("inhibit_if_ss", segment);
+};
+
+/** [SDM 2B POP] */
+export const popSegment =
+  (name: SegmentName): Semantics =>
+  (b) => {
+    const segment = b.i32(segmentOffset(name));
+    const selector = b.and(b.wrap(peek(b)), b.i32(0xffff));
+    const offset = stackOffset(b, b.bits / 8);
+    b.call("load_segment", segment, selector);
+    setStack(b, offset);
+    if (name === "ss") b.call("inhibit_if_ss", segment);
+  };
+
+/** The far pointer in memory: offset of the operand size, then the selector. */
+export function farPointer(b: InstructionBuilder): { offset: Value; selector: Value } {
+  const width = b.bits / 8;
+  const at = b.address("read", width + 2);
+  return { offset: b.load(at, width), selector: b.load(b.add(at, b.i64(width)), 2) };
+}
+
+/** [SDM 2A LDS/LES/LFS/LGS/LSS] */
+export const loadFarPointer =
+  (name: SegmentName): Semantics =>
+  (b) => {
+    const { offset, selector } = farPointer(b);
+    b.call("load_segment", b.i32(segmentOffset(name)), selector);
+    b.write(0, offset);
+  };
+
+/** STR and SLDT: the selector of a system segment register. */
+export const storeSystemSegment =
+  (name: "ldtr" | "tr"): Semantics =>
+  (b) => {
+    inProtectedMode(b);
+    b.call("check_umip");
+    writeSelector(b, b.call("selector_of", b.i32(segmentOffset(name))));
+  };
+
+/** [SDM 2A LLDT, LTR]; the helpers check mode and privilege. */
+export const lldt: Semantics = (b) => {
+  b.call("lldt", b.read(0));
+};
+export const ltr: Semantics = (b) => {
+  b.call("ltr", b.read(0));
+};
+
+/** The destination is written only if ZF becomes 1. [SDM 2A LAR, LSL] */
+const query =
+  (helper: "lar" | "lsl"): Semantics =>
+  (b) => {
+    const answer = b.call(helper, b.read(1, 2));
+    const found = b.wrap(b.shrU(answer, b.i64(32)));
+    const old = b.getReg("reg", 8);
+    const value = b.zeroExtend(answer, b.bits === 16 ? 16 : 32);
+    const kept = b.bits === 16 ? b.or(value, b.and(old, b.i64(-0x1_0000))) : value;
+    b.setReg("reg", b.select(found, kept, old), 8);
+    b.flags("zf", 32, [found]);
+  };
+
+export const lar = query("lar");
+export const lsl = query("lsl");
+
+/** [SDM 2B VERR/VERW] */
+const verify =
+  (write: 0 | 1): Semantics =>
+  (b) =>
+    b.flags("zf", 32, [b.call("verify_segment", b.read(0), b.i32(write))]);
+
+export const verr = verify(0);
+export const verw = verify(1);
+
+/** DEST.RPL is raised to SRC.RPL. [SDM 2A ARPL] */
+export const arpl: Semantics = (b) => {
+  inProtectedMode(b);
+  const selector = b.readForWrite(0);
+  const rpl = b.and(b.read(1), b.i32(3));
+  const raise = b.compare("lt_u", b.and(selector, b.i32(3)), rpl);
+  b.write(0, b.select(raise, b.or(b.and(selector, b.i32(0xfffc)), rpl), selector));
+  b.flags("zf", 32, [raise]);
+};
+
+/** Bytes of the base in the memory operand of LGDT and so on. */
+function baseWidth(b: InstructionBuilder): 4 | 8 {
+  return b.bits === 64 ? 8 : 4;
+}
+
+/** [SDM 2A LGDT/LIDT]: a 16-bit operand size takes 24 bits of base. */
+export const loadTable =
+  (interrupts: 0 | 1): Semantics =>
+  (b) => {
+    const width = b.bits === 16 ? 3 : baseWidth(b);
+    b.call("load_table", b.i32(interrupts), b.address("read"), b.i32(width));
+  };
+
+/** [SDM 2B SGDT, SIDT] */
+export const storeTable =
+  (interrupts: 0 | 1): Semantics =>
+  (b) => {
+    b.call("store_table", b.i32(interrupts), b.address("write"), b.i32(baseWidth(b)));
+  };
+
+/** #GP unless CPL <= IOPL. [SDM 2A CLI, 2B STI] */
+function trapAboveIopl(b: InstructionBuilder, flags: Value): void {
+  const iopl = b.and(b.shrU(flags, b.i32(12)), b.i32(3));
+  b.trapIf(b.compare("lt_u", iopl, b.get(CPU.cpl, "i32")), VECTOR.GP);
+}
+
+export const cli: Semantics = (b) => {
+  const flags = b.get(CPU.eflags, "i32");
+  trapAboveIopl(b, flags);
+  b.set(CPU.eflags, b.and(flags, b.i32(~EFLAGS.IF)));
+};
+
+/** Interrupts that were disabled stay so for one more instruction. */
+export const sti: Semantics = (b) => {
+  const flags = b.get(CPU.eflags, "i32");
+  trapAboveIopl(b, flags);
+  const held = b.isZero(b.and(flags, b.i32(EFLAGS.IF)));
+  b.set(CPU.eflags, b.or(flags, b.i32(EFLAGS.IF)));
+  b.set(CPU.inhibit, b.or(b.get(CPU.inhibit, "i32"), held));
+};

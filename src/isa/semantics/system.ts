@@ -1,0 +1,118 @@
+import { CR4 } from "../../spec/x86/control-register.ts";
+import { CPU, SEGMENT, segmentOffset, TRAP, VECTOR } from "../state.ts";
+import type { Semantics } from "../table/row.ts";
+import { notCanonical } from "./integer.ts";
+import { privileged } from "./privilege.ts";
+
+/** [SDM 2B MOV, control registers; MOV, debug registers] */
+const readRegister =
+  (helper: "read_control" | "read_debug"): Semantics =>
+  (b) =>
+    b.write(0, b.toInt(b.call(helper, b.field("reg")), b.typeOf(0)));
+
+const writeRegister =
+  (helper: "write_control" | "write_debug"): Semantics =>
+  (b) => {
+    b.call(helper, b.field("reg"), b.extend(b.read(1)));
+  };
+
+export const readControl = readRegister("read_control");
+export const writeControl = writeRegister("write_control");
+export const readDebug = readRegister("read_debug");
+export const writeDebug = writeRegister("write_debug");
+
+/** The low bits of CR0; memory takes 16 of them. [SDM 2B SMSW] */
+export const smsw: Semantics = (b) => {
+  b.call("check_umip");
+  const value = b.toInt(b.get(CPU.cr0, "i64"), b.typeOf(0));
+  b.write(0, value);
+};
+
+export const lmsw: Semantics = (b) => {
+  b.call("lmsw", b.read(0));
+};
+
+/** CR0.TS := 0 [SDM 2A CLTS] */
+export const clts = privileged((b) => {
+  b.call("clts");
+});
+
+/** [SDM 2A CLAC, 2B STAC] */
+const setAlignmentCheck =
+  (on: 0 | 1): Semantics =>
+  (b) => {
+    b.trapIf(b.get(CPU.cpl, "i32"), VECTOR.UD);
+    b.call("set_alignment_check", b.i32(on));
+  };
+
+export const clac = setAlignmentCheck(0);
+export const stac = setAlignmentCheck(1);
+
+/** Caches are not modelled: WBINVD and INVD do nothing. */
+export const invalidateCaches = privileged(() => {});
+
+/** [SDM 2A INVLPG] */
+export const invlpg = privileged((b) => {
+  b.call("invlpg", b.segment(), b.ea());
+});
+
+/** Stops until an interrupt comes. [SDM 2A HLT] */
+export const hlt = privileged((b) => {
+  b.set(CPU.rip, b.ripNext());
+  b.set(CPU.trap, b.i32(TRAP.halt));
+  b.end();
+});
+
+/** An instruction whose helper finds its operands in the registers. */
+const byHelper =
+  (helper: "xgetbv" | "xsetbv" | "rdmsr" | "wrmsr" | "cpuid" | "hypercall"): Semantics =>
+  (b) => {
+    b.call(helper);
+  };
+
+export const xgetbv = byHelper("xgetbv");
+export const xsetbv = byHelper("xsetbv");
+export const rdmsr = byHelper("rdmsr");
+export const wrmsr = byHelper("wrmsr");
+export const cpuid = byHelper("cpuid");
+export const hypercall = byHelper("hypercall");
+
+const readTsc =
+  (withAux: 0 | 1): Semantics =>
+  (b) => {
+    b.call("rdtsc", b.i32(withAux));
+  };
+
+export const rdtsc = readTsc(0);
+export const rdtscp = readTsc(1);
+
+/** There are no performance counters: every index is invalid. [SDM 2B RDPMC] */
+export const rdpmc: Semantics = (b) => b.trapIf(b.i32(1), VECTOR.GP);
+
+const baseOf = (segment: "fs" | "gs"): number => segmentOffset(segment) + SEGMENT.base;
+
+/** GS.base and IA32_KERNEL_GS_BASE change places. [SDM 2B SWAPGS] */
+export const swapgs = privileged((b) => {
+  const base = b.get(baseOf("gs"), "i64");
+  const kernel = b.get(CPU.kernelGsBase, "i64");
+  b.set(baseOf("gs"), kernel);
+  b.set(CPU.kernelGsBase, base);
+});
+
+/** [SDM 2B RDFSBASE/RDGSBASE] */
+export const readBase =
+  (segment: "fs" | "gs"): Semantics =>
+  (b) => {
+    b.trapIf(b.isZero(b.and(b.get(CPU.cr4, "i32"), b.i32(CR4.FSGSBASE))), VECTOR.UD);
+    b.write(0, b.toInt(b.get(baseOf(segment), "i64"), b.typeOf(0)));
+  };
+
+/** [SDM 2D WRFSBASE/WRGSBASE] */
+export const writeBase =
+  (segment: "fs" | "gs"): Semantics =>
+  (b) => {
+    b.trapIf(b.isZero(b.and(b.get(CPU.cr4, "i32"), b.i32(CR4.FSGSBASE))), VECTOR.UD);
+    const base = b.extend(b.read(0));
+    b.trapIf(notCanonical(b, base), VECTOR.GP);
+    b.set(baseOf(segment), base);
+  };

@@ -1,0 +1,147 @@
+import type { CharBackend } from "../backend/chardev/chardev.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Device, DeviceState } from "../bus/device.ts";
+import type { InterruptLine } from "../bus/interrupt-line.ts";
+import { MmioSpace } from "../bus/mmio.ts";
+import { PortSpace } from "../bus/pio.ts";
+import type { RegisterBlock } from "../bus/register-block.ts";
+import { TimerQueue } from "../bus/timer.ts";
+import { A20Gate } from "../device/a20-gate.ts";
+import { AcpiPm } from "../device/acpi-pm.ts";
+import { DebugConsole, DebugExit, PostPort } from "../device/debug-ports.ts";
+import { I8042 } from "../device/i8042.ts";
+import { PciConfigPorts } from "../device/pci/config-ports.ts";
+import { HostBridge } from "../device/pci/host-bridge.ts";
+import { Rtc } from "../device/rtc.ts";
+import { ResetControl, SystemControlPortA } from "../device/system-control.ts";
+import { Uart16550 } from "../device/uart16550.ts";
+import { HOST_BRIDGE, IRQ, PM_TIMER_BITS, PORT, RESET_CONTROL_PORT, SLEEP_TYPE_S5 } from "./board-map.ts";
+import { cmosContents } from "./cmos-contents.ts";
+
+export interface BoardConfig {
+  /** Bytes of RAM. */
+  readonly memorySize: number;
+  /** Whether there is a debug-exit port. */
+  readonly debugExit?: boolean | undefined;
+}
+
+export interface BoardGlue {
+  readonly clock: Clock;
+  /** The outside of COM1. */
+  readonly serial: CharBackend;
+  /** The outside of the debug console; without it there is none. */
+  readonly debugConsole?: CharBackend | undefined;
+  /** Hears when, in ns of machine time, `poll` must be called for the sake of timers; Infinity: never. */
+  readonly onDeadline?: ((deadline: number) => void) | undefined;
+  /** The wire of an ISA interrupt. */
+  readonly interruptLine: (irq: number) => InterruptLine;
+}
+
+/** The end that a device asked for. */
+export type BoardEnd =
+  | { readonly kind: "poweroff" }
+  | { readonly kind: "reset" }
+  | { readonly kind: "debug-exit"; readonly status: number };
+
+/** State of all devices by name. */
+export type BoardState = { readonly [device: string]: DeviceState };
+
+/** The devices of a PC without a screen, on their buses. It knows nothing of processors. */
+export class Board {
+  // glue
+  readonly ports = new PortSpace();
+  readonly mmio = new MmioSpace();
+  readonly timers: TimerQueue;
+  readonly post = new PostPort();
+  private readonly com1: Uart16550;
+  private readonly pm: AcpiPm;
+  private readonly devices: readonly Device[];
+  private readonly line: (irq: number) => InterruptLine;
+  // state
+  /** What a device asked for since it was last cleared; the first one counts. */
+  end: BoardEnd | undefined;
+
+  constructor(config: BoardConfig, glue: BoardGlue) {
+    this.timers = new TimerQueue(glue.clock, glue.onDeadline);
+    this.line = glue.interruptLine;
+    this.com1 = new Uart16550("com1", { backend: glue.serial, interrupt: this.line(IRQ.COM1) });
+    this.pm = this.createPm();
+    const rtc = new Rtc({ timers: this.timers, interrupt: this.line(IRQ.RTC) }, cmosContents(config.memorySize));
+    this.claim("com1", PORT.COM1, this.com1);
+    this.claim("rtc", PORT.RTC, rtc);
+    this.claim("post", PORT.POST, this.post);
+    this.devices = [this.com1, this.pm, rtc, ...this.addKeyboardController(), ...this.addPci()];
+    if (config.debugExit) this.claim("debug-exit", PORT.DEBUG_EXIT, this.createDebugExit());
+    if (glue.debugConsole) {
+      this.claim("debug-console", PORT.DEBUG_CONSOLE, new DebugConsole({ backend: glue.debugConsole }));
+    }
+  }
+
+  reset(): void {
+    this.end = undefined;
+    for (const device of this.devices) device.reset();
+  }
+
+  /** Lets input in and timers fire: called whenever a vCPU was asked to come out. */
+  poll(): void {
+    this.com1.poll();
+    this.timers.runExpired();
+  }
+
+  pressPowerButton(): void {
+    this.pm.pressPowerButton();
+  }
+
+  snapshot(): BoardState {
+    return Object.fromEntries(this.devices.map((device) => [device.name, device.snapshot()]));
+  }
+
+  /** Throws UserError if a device's state is missing or of another version. */
+  restore(state: BoardState): void {
+    for (const device of this.devices) device.restore(state[device.name] ?? { version: 0 });
+  }
+
+  private claim(name: string, range: { first: number; length: number }, registers: RegisterBlock): void {
+    this.ports.claim(name, range.first, range.length, registers);
+  }
+
+  private endWith(end: BoardEnd): void {
+    this.end ??= end;
+  }
+
+  private readonly onReset = () => this.endWith({ kind: "reset" });
+
+  private createDebugExit(): DebugExit {
+    return new DebugExit({ onExit: (status) => this.endWith({ kind: "debug-exit", status }) });
+  }
+
+  private createPm(): AcpiPm {
+    const config = { timerBits: PM_TIMER_BITS, s5SleepType: SLEEP_TYPE_S5 } as const;
+    const onPowerOff = () => this.endWith({ kind: "poweroff" });
+    const pm = new AcpiPm(config, { timers: this.timers, sci: this.line(IRQ.SCI), onPowerOff });
+    this.claim("pm1-event", PORT.PM1_EVENT, pm.events);
+    this.claim("pm1-control", PORT.PM1_CONTROL, pm.control);
+    this.claim("pm-timer", PORT.PM_TIMER, pm.timer);
+    return pm;
+  }
+
+  private addKeyboardController(): Device[] {
+    const { onReset } = this;
+    const a20 = new A20Gate();
+    const [keyboardInterrupt, auxInterrupt] = [this.line(IRQ.KEYBOARD), this.line(IRQ.AUX)];
+    const i8042 = new I8042({ keyboardInterrupt, auxInterrupt, a20, onReset });
+    this.claim("i8042-data", PORT.I8042_DATA, i8042.data);
+    this.claim("i8042-control", PORT.I8042_CONTROL, i8042.control);
+    this.claim("system-control-a", PORT.SYSTEM_CONTROL_A, new SystemControlPortA({ a20, onReset }));
+    return [a20, i8042];
+  }
+
+  private addPci(): Device[] {
+    const resetControl = new ResetControl({ onReset: this.onReset });
+    const functions = new Map([[HOST_BRIDGE.address, new HostBridge(HOST_BRIDGE)]]);
+    const others = new Map([[RESET_CONTROL_PORT - PORT.PCI_CONFIG.first, resetControl]]);
+    const config = new PciConfigPorts(functions, others);
+    this.claim("pci-config", PORT.PCI_CONFIG, config);
+    return [resetControl, config];
+  }
+}

@@ -1,0 +1,234 @@
+import type { CharBackend } from "../backend/chardev/chardev.ts";
+import { UserError } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
+import { create } from "../base/struct-layout.ts";
+import { writeAcpiTables } from "../firmware/acpi/build.ts";
+import type { BootModule } from "../firmware/boot-request.ts";
+import type { BootMode } from "../firmware/initial-state.ts";
+import { loadKernel } from "../firmware/kernel.ts";
+import { ramRanges, systemMemoryMap } from "../firmware/memory-map.ts";
+import type { Engine, Vm } from "../kvm/engine.ts";
+import type { Vcpu } from "../kvm/vcpu.ts";
+import {
+  KVM_CAP_IRQ_ROUTING,
+  KVM_CAP_IRQCHIP,
+  KVM_CAP_PIT2,
+  KVM_CAP_SET_IDENTITY_MAP_ADDR,
+  KVM_CAP_SET_TSS_ADDR,
+} from "../spec/kvm/capability.ts";
+import type { KvmCpuid2 } from "../spec/kvm/vcpu-struct.ts";
+import { kvm_pit_config, kvm_userspace_memory_region } from "../spec/kvm/vm-struct.ts";
+import { acpiDescription } from "./acpi-description.ts";
+import { Board, type BoardState } from "./board.ts";
+import { IDENTITY_MAP_ADDRESS, MEMORY_MAXIMUM, MEMORY_MINIMUM, TSS_ADDRESS, VCPUS_MAXIMUM } from "./board-map.ts";
+import { MachineControl, REQUEST } from "./control.ts";
+import { hasFeature, vcpuCpuid } from "./cpuid.ts";
+import { ExitLoop } from "./exit-loop.ts";
+import { GsiLine } from "./gsi-line.ts";
+import { enableCaching, enterInitialState } from "./initial-vcpu.ts";
+import { boardRouting } from "./irq-routing.ts";
+import type { Outcome } from "./outcome.ts";
+import {
+  captureIrqchip,
+  captureVcpu,
+  type IrqchipState,
+  restoreIrqchip,
+  restoreVcpu,
+  type VcpuState,
+} from "./vcpu-state.ts";
+
+const MIB = 1024 * 1024;
+
+/** What is loaded instead of firmware; see `BootRequest`. */
+export interface BootSource {
+  readonly kernel: Uint8Array;
+  /** What messages call the kernel file. */
+  readonly kernelName: string;
+  readonly commandLine: string;
+  readonly initrd?: Uint8Array | undefined;
+  readonly modules?: readonly BootModule[] | undefined;
+  readonly mode?: BootMode | undefined;
+}
+
+export interface MachineConfig {
+  /** Bytes of RAM: a whole number of MiB from 32 MiB to 3 GiB. */
+  readonly memorySize: number;
+  /** Number of vCPUs; 1 if not given, which is all that the machine runs. */
+  readonly vcpus?: number | undefined;
+  readonly boot: BootSource;
+  /** Whether a write of V to port 0xf4 ends the machine with status (V << 1) | 1. */
+  readonly debugExit?: boolean | undefined;
+  /** What a reset does: start the kernel anew, or end the run. "reboot" if not given. */
+  readonly onReset?: "reboot" | "end" | undefined;
+}
+
+/** Asks for a call of the machine's `kick` after `delayMs`; Infinity calls an earlier request off. */
+export interface Alarm {
+  set(delayMs: number): void;
+}
+
+export interface MachineGlue {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  /** The outside of COM1. After input has come, kick the machine. */
+  readonly serial: CharBackend;
+  readonly debugConsole?: CharBackend | undefined;
+  /** Wakes the machine for its devices' timers; without it they are looked at only when something else wakes it. */
+  readonly alarm?: Alarm | undefined;
+  /** Requests from other threads. */
+  readonly control?: MachineControl | undefined;
+}
+
+/** A PC without a screen: VM, vCPUs, board and kernel. All calls but `kick` come from the thread that runs it. */
+export class Machine {
+  // config
+  private readonly config: MachineConfig;
+  // glue
+  readonly vm: Vm;
+  readonly vcpus: readonly Vcpu[];
+  readonly board: Board;
+  readonly control: MachineControl;
+  private readonly engine: Engine;
+  private readonly alarm: Alarm | undefined;
+  private readonly loop: ExitLoop;
+  private readonly longMode: boolean;
+  private readonly powerOn: { readonly vcpus: readonly VcpuState[]; readonly irqchip: IrqchipState };
+
+  /** Builds the machine and loads the kernel. Throws UserError if the configuration or the kernel will not do. */
+  constructor(config: MachineConfig, glue: MachineGlue) {
+    checkConfig(config, glue.engine);
+    this.config = config;
+    this.engine = glue.engine;
+    this.alarm = glue.alarm;
+    this.control = glue.control ?? new MachineControl();
+    this.vm = createVm(glue.engine, config.memorySize);
+    const cpuid = glue.engine.getSupportedCpuid();
+    this.longMode = hasFeature(cpuid, "lm");
+    this.vcpus = createVcpus(this.vm, cpuid, config.vcpus ?? 1);
+    this.powerOn = {
+      vcpus: this.vcpus.map((vcpu) => captureVcpu(glue.engine, vcpu)),
+      irqchip: captureIrqchip(this.vm),
+    };
+    this.board = this.createBoard(glue);
+    this.loop = new ExitLoop(this.vcpus[0]!, this.board, this.vm.memory);
+    this.load();
+  }
+
+  /**
+   * Runs the machine in this thread until it ends, or is stopped or paused. After "paused", and after an end that the
+   * guest asked for and `reset`, it can be called again.
+   */
+  run(): Outcome {
+    this.board.poll();
+    for (;;) {
+      const outcome = this.answerRequests() ?? this.loop.run();
+      if (outcome === undefined) continue;
+      if (outcome.kind !== "reset" || this.config.onReset === "end") return outcome;
+      this.reset();
+    }
+  }
+
+  /** From any thread that has this object: makes `run` look at its input, timers and requests soon. */
+  kick(): void {
+    this.vcpus[0]!.kick();
+  }
+
+  /** Starts anew, as the reset button does: devices, processors and interrupt controllers, and the kernel is loaded again. */
+  reset(): void {
+    this.loop.complete();
+    this.board.reset();
+    this.vcpus.forEach((vcpu, index) => {
+      restoreVcpu(vcpu, this.powerOn.vcpus[index]!);
+    });
+    restoreIrqchip(this.vm, this.powerOn.irqchip);
+    this.load();
+  }
+
+  /** The state of all devices, while the machine is not running. */
+  snapshotDevices(): BoardState {
+    return this.board.snapshot();
+  }
+
+  restoreDevices(state: BoardState): void {
+    this.board.restore(state);
+  }
+
+  /** The state of the vCPUs, whole; while the machine is not running. */
+  snapshotVcpus(): VcpuState[] {
+    return this.vcpus.map((vcpu) => captureVcpu(this.engine, vcpu));
+  }
+
+  /** Gives everything back to the engine. */
+  close(): void {
+    this.alarm?.set(Number.POSITIVE_INFINITY);
+    this.vm.close();
+  }
+
+  private createBoard(glue: MachineGlue): Board {
+    const { clock, serial, debugConsole, alarm } = glue;
+    const onDeadline = (deadline: number) => alarm?.set((deadline - clock.now()) / 1e6);
+    const interruptLine = (irq: number) => new GsiLine(this.vm, irq);
+    return new Board(this.config, { clock, serial, debugConsole, onDeadline, interruptLine });
+  }
+
+  private load(): void {
+    const { memorySize, boot } = this.config;
+    const rsdp = writeAcpiTables(this.vm.memory, acpiDescription(this.vcpus.length));
+    const memoryMap = systemMemoryMap(memorySize);
+    const initial = loadKernel(this.vm.memory, { ...boot, memoryMap, rsdp, longMode: this.longMode });
+    enterInitialState(this.vcpus[0]!, initial);
+  }
+
+  private answerRequests(): Outcome | undefined {
+    const requests = this.control.take();
+    if (requests === 0) return undefined;
+    if ((requests & REQUEST.STOP) !== 0) return { kind: "stopped" };
+    if ((requests & REQUEST.POWER_BUTTON) !== 0) this.board.pressPowerButton();
+    if ((requests & REQUEST.RESET) !== 0) this.reset();
+    if ((requests & REQUEST.PAUSE) === 0) return undefined;
+    this.loop.complete();
+    return { kind: "paused" };
+  }
+}
+
+function checkConfig({ memorySize, vcpus = 1 }: MachineConfig, engine: Engine): void {
+  if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > VCPUS_MAXIMUM)
+    throw new UserError(`${vcpus} processors are not what the machine takes`, `Give it ${VCPUS_MAXIMUM}.`);
+  if (memorySize < MEMORY_MINIMUM || memorySize > MEMORY_MAXIMUM || memorySize % MIB !== 0) {
+    const range = `${MEMORY_MINIMUM / MIB} to ${MEMORY_MAXIMUM / MIB} MiB`;
+    throw new UserError(`${memorySize / MIB} MiB of memory is not what the machine takes`, `Give it ${range}.`);
+  }
+  for (const [cap, name] of [
+    [KVM_CAP_IRQCHIP, "interrupt controllers"],
+    [KVM_CAP_IRQ_ROUTING, "interrupt routing"],
+    [KVM_CAP_PIT2, "interval timer"],
+  ] as const) {
+    if (engine.checkExtension(cap) === 0)
+      throw new UserError(`the engine "${engine.name}" has no ${name} of its own`, "Choose another engine.");
+  }
+}
+
+function createVm(engine: Engine, memorySize: number): Vm {
+  const vm = engine.createVm({ maxMemory: memorySize });
+  let userspace_addr = vm.mmap(memorySize);
+  ramRanges(memorySize).forEach(({ addr, size }, slot) => {
+    const region = { slot, guest_phys_addr: addr, memory_size: size, userspace_addr };
+    vm.setUserMemoryRegion(create(kvm_userspace_memory_region, region));
+    userspace_addr += size;
+  });
+  if (engine.checkExtension(KVM_CAP_SET_IDENTITY_MAP_ADDR) > 0) vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS);
+  if (engine.checkExtension(KVM_CAP_SET_TSS_ADDR) > 0) vm.setTssAddr(TSS_ADDRESS);
+  vm.createIrqchip();
+  vm.createPit2(create(kvm_pit_config));
+  vm.setGsiRouting(boardRouting());
+  return vm;
+}
+
+function createVcpus(vm: Vm, cpuid: KvmCpuid2, count: number): Vcpu[] {
+  return Array.from({ length: count }, (_, id) => {
+    const vcpu = vm.createVcpu(id);
+    vcpu.setCpuid2(vcpuCpuid(cpuid, id, count));
+    if (hasFeature(cpuid, "mtrr")) enableCaching(vcpu);
+    return vcpu;
+  });
+}

@@ -1,0 +1,31 @@
+/** KVM's interface to its guests. [Documentation/virt/kvm/x86/cpuid.rst, msr.rst] */
+import { type StructView, struct, array } from "../../base/struct-layout.ts";
+
+export const KVM_CPUID_SIGNATURE = 0x4000_0000;
+export const KVM_CPUID_FEATURES = 0x4000_0001;
+/** "KVMKVMKVM\0\0\0" as EBX, ECX, EDX. */
+export const KVM_SIGNATURE = [0x4b4d564b, 0x564b4d56, 0x0000004d] as const;
+
+/** Bits of KVM_CPUID_FEATURES' EAX. */
+export const KVM_FEATURE = { CLOCKSOURCE: 1 << 0, NOP_IO_DELAY: 1 << 1, CLOCKSOURCE2: 1 << 3, CLOCKSOURCE_STABLE: 1 << 24 } as const;
+
+export const KVM_MSR = { WALL_CLOCK: 0x11, SYSTEM_TIME: 0x12, WALL_CLOCK_NEW: 0x4b56_4d00, SYSTEM_TIME_NEW: 0x4b56_4d01 } as const;
+
+/** Time of one vCPU: system time in ns is system_time + ((tsc - tsc_timestamp) << tsc_shift) * tsc_to_system_mul >> 32. */
+export const pvclock_vcpu_time_info = struct("pvclock_vcpu_time_info", 32, {
+  version: "u32",
+  pad0: "u32",
+  tsc_timestamp: "u64",
+  system_time: "u64",
+  tsc_to_system_mul: "u32",
+  tsc_shift: "s8",
+  flags: "u8",
+  pad: array("u8", 2),
+});
+export type PvclockVcpuTimeInfo = StructView<typeof pvclock_vcpu_time_info>;
+
+/** The clocks of all vCPUs agree. */
+export const PVCLOCK_TSC_STABLE_BIT = 1;
+
+/** Wall-clock time at which system time was 0. */
+export const pvclock_wall_clock = struct("pvclock_wall_clock", 12, { version: "u32", sec: "u32", nsec: "u32" });
