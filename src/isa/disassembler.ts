@@ -7,13 +7,20 @@ const LEGACY = ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"] as const;
 const BYTES = ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"] as const;
 const HIGH_BYTES = ["ah", "ch", "dh", "bh"] as const;
 const POINTERS: Readonly<Record<number, string>> = {
-  1: "BYTE", 2: "WORD", 4: "DWORD", 6: "FWORD", 8: "QWORD", 10: "TBYTE", 16: "XMMWORD",
+  1: "BYTE",
+  2: "WORD",
+  4: "DWORD",
+  6: "FWORD",
+  8: "QWORD",
+  10: "TBYTE",
+  16: "XMMWORD",
 };
 /** Names that follow the operand size: of 16, 32 and 64 bits. */
 const SIZED_NAMES: Readonly<Record<string, readonly [string, string, string]>> = {
   CBW: ["cbw", "cwde", "cdqe"],
   CWD: ["cwd", "cdq", "cqo"],
   CMPXCHG8B: ["cmpxchg8b", "cmpxchg8b", "cmpxchg16b"],
+  MOVD: ["movd", "movd", "movq"],
 };
 
 /** The instruction in Intel syntax; `address` is that of its first byte, for the targets of relative jumps. */
@@ -101,7 +108,8 @@ function addressText(instruction: Instruction): string {
   const parts = [];
   if (base === RIP) parts.push(instruction.addressSize === 64 ? "rip" : "eip");
   else if (base !== NO_REGISTER) parts.push(generalName(base, instruction.addressSize / 8));
-  if (index !== NO_REGISTER) parts.push(generalName(index, instruction.addressSize / 8) + (scale ? `*${1 << scale}` : ""));
+  if (index !== NO_REGISTER)
+    parts.push(generalName(index, instruction.addressSize / 8) + (scale ? `*${1 << scale}` : ""));
   const sum = parts.join("+");
   if (displacement === 0n) return `[${sum}]`;
   return displacement < 0n ? `[${sum}-${hex(-displacement)}]` : `[${sum}+${hex(displacement)}]`;

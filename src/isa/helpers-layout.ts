@@ -1,5 +1,8 @@
 import { CR0, CR4, DR6, DR7, EFER, XCR0 } from "../spec/x86/control-register.ts";
 import * as msr from "../spec/x86/msr.ts";
+import * as mxcsr from "../spec/x86/mxcsr.ts";
+import * as float from "./float-op.ts";
+import * as x87 from "../spec/x86/x87.ts";
 import * as state from "./state.ts";
 
 type Constants = Readonly<Record<string, number>>;
@@ -39,6 +42,9 @@ export function layoutSource(): string {
     ...segments(),
     ...Object.entries(wide).flatMap(([name, constants]) => group(name, constants, "u64")),
     ...moduleConstants(msr),
+    ...moduleConstants(x87),
+    ...moduleConstants(mxcsr),
+    ...moduleConstants(float),
   ];
   return lines.join("\n") + "\n";
 }

@@ -149,6 +149,8 @@ export const CPU = place([
   ["faultAddress", 8],
   // Bits of INHIBIT: interrupts held off for one instruction by STI, MOV SS or POP SS
   ["inhibit", 4],
+  // 1 from the delivery of an NMI until IRET
+  ["nmiMasked", 4],
   // Instructions left before run() must look at events; negative: come out. Other threads store -1 to kick
   ["budget", 4],
   // Instructions retired, as a 64-bit count updated with the budget

@@ -26,7 +26,11 @@ export function acpiDescription(vcpus: number): AcpiDescription {
       sleepTypeS5: SLEEP_TYPE_S5,
     },
     reset: { port: RESET_CONTROL_PORT, value: RST_CNT_SYS_RST | RST_CNT_RST_CPU },
-    devices: [comPort(1, PORT.COM1.first, IRQ.COM1), rtc(PORT.RTC.first, IRQ.RTC)],
+    devices: [
+      comPort(1, PORT.COM1.first, IRQ.COM1),
+      comPort(2, PORT.COM2.first, IRQ.COM2),
+      rtc(PORT.RTC.first, IRQ.RTC),
+    ],
     vga: false,
   };
 }

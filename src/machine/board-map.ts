@@ -11,6 +11,7 @@ export const PORT = {
   SYSTEM_CONTROL_A: { first: 0x92, length: 1 },
   DEBUG_CONSOLE: { first: 0xe9, length: 1 },
   DEBUG_EXIT: { first: 0xf4, length: 4 },
+  COM2: { first: 0x2f8, length: 8 },
   COM1: { first: 0x3f8, length: 8 },
   PM1_EVENT: { first: 0x600, length: 4 },
   PM1_CONTROL: { first: 0x604, length: 2 },
@@ -25,6 +26,7 @@ export const RESET_CONTROL_PORT = 0xcf9;
 export const IRQ = {
   TIMER: 0,
   KEYBOARD: 1,
+  COM2: 3,
   COM1: 4,
   RTC: 8,
   SCI: 9,

@@ -1,4 +1,4 @@
-import type { CharBackend } from "../backend/chardev/chardev.ts";
+import { type CharBackend, nullBackend } from "../backend/chardev/chardev.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Device, DeviceState } from "../bus/device.ts";
 import type { InterruptLine } from "../bus/interrupt-line.ts";
@@ -29,6 +29,8 @@ export interface BoardGlue {
   readonly clock: Clock;
   /** The outside of COM1. */
   readonly serial: CharBackend;
+  /** The outside of COM2; without it nothing is connected there. */
+  readonly serial2?: CharBackend | undefined;
   /** The outside of the debug console; without it there is none. */
   readonly debugConsole?: CharBackend | undefined;
   /** Hears when, in ns of machine time, `poll` must be called for the sake of timers; Infinity: never. */
@@ -54,6 +56,7 @@ export class Board {
   readonly timers: TimerQueue;
   readonly post = new PostPort();
   private readonly com1: Uart16550;
+  private readonly com2: Uart16550;
   private readonly pm: AcpiPm;
   private readonly devices: readonly Device[];
   private readonly line: (irq: number) => InterruptLine;
@@ -65,12 +68,14 @@ export class Board {
     this.timers = new TimerQueue(glue.clock, glue.onDeadline);
     this.line = glue.interruptLine;
     this.com1 = new Uart16550("com1", { backend: glue.serial, interrupt: this.line(IRQ.COM1) });
+    this.com2 = new Uart16550("com2", { backend: glue.serial2 ?? nullBackend, interrupt: this.line(IRQ.COM2) });
     this.pm = this.createPm();
     const rtc = new Rtc({ timers: this.timers, interrupt: this.line(IRQ.RTC) }, cmosContents(config.memorySize));
     this.claim("com1", PORT.COM1, this.com1);
+    this.claim("com2", PORT.COM2, this.com2);
     this.claim("rtc", PORT.RTC, rtc);
     this.claim("post", PORT.POST, this.post);
-    this.devices = [this.com1, this.pm, rtc, ...this.addKeyboardController(), ...this.addPci()];
+    this.devices = [this.com1, this.com2, this.pm, rtc, ...this.addKeyboardController(), ...this.addPci()];
     if (config.debugExit) this.claim("debug-exit", PORT.DEBUG_EXIT, this.createDebugExit());
     if (glue.debugConsole) {
       this.claim("debug-console", PORT.DEBUG_CONSOLE, new DebugConsole({ backend: glue.debugConsole }));
@@ -85,6 +90,7 @@ export class Board {
   /** Lets input in and timers fire: called whenever a vCPU was asked to come out. */
   poll(): void {
     this.com1.poll();
+    this.com2.poll();
     this.timers.runExpired();
   }
 

@@ -435,7 +435,7 @@ describe("requests from outside", () => {
     expect(machine.run()).toEqual({ kind: "paused" });
     expect([vcpu.kicks, vcpu.completions]).toEqual([1, 1]);
     expect(Object.keys(machine.snapshotDevices()).sort()).toEqual(
-      ["a20", "acpi-pm", "com1", "i8042", "pci-config", "reset-control", "rtc"].sort(),
+      ["a20", "acpi-pm", "com1", "com2", "i8042", "pci-config", "reset-control", "rtc"].sort(),
     );
     expect(machine.run()).toEqual({ kind: "poweroff" });
   });

@@ -20,13 +20,14 @@ import type { KvmCpuid2 } from "../spec/kvm/vcpu-struct.ts";
 import { kvm_pit_config, kvm_userspace_memory_region } from "../spec/kvm/vm-struct.ts";
 import { acpiDescription } from "./acpi-description.ts";
 import { Board, type BoardState } from "./board.ts";
-import { IDENTITY_MAP_ADDRESS, MEMORY_MAXIMUM, MEMORY_MINIMUM, TSS_ADDRESS, VCPUS_MAXIMUM } from "./board-map.ts";
+import { IDENTITY_MAP_ADDRESS, TSS_ADDRESS, VCPUS_MAXIMUM } from "./board-map.ts";
 import { MachineControl, REQUEST } from "./control.ts";
 import { hasFeature, vcpuCpuid } from "./cpuid.ts";
 import { ExitLoop } from "./exit-loop.ts";
 import { GsiLine } from "./gsi-line.ts";
 import { enableCaching, enterInitialState } from "./initial-vcpu.ts";
 import { boardRouting } from "./irq-routing.ts";
+import { checkMemorySize } from "./memory-size.ts";
 import type { Outcome } from "./outcome.ts";
 import {
   captureIrqchip,
@@ -36,8 +37,6 @@ import {
   restoreVcpu,
   type VcpuState,
 } from "./vcpu-state.ts";
-
-const MIB = 1024 * 1024;
 
 /** What is loaded instead of firmware; see `BootRequest`. */
 export interface BootSource {
@@ -72,6 +71,8 @@ export interface MachineGlue {
   readonly clock: Clock;
   /** The outside of COM1. After input has come, kick the machine. */
   readonly serial: CharBackend;
+  /** The outside of COM2, likewise; without it nothing is connected there. */
+  readonly serial2?: CharBackend | undefined;
   readonly debugConsole?: CharBackend | undefined;
   /** Wakes the machine for its devices' timers; without it they are looked at only when something else wakes it. */
   readonly alarm?: Alarm | undefined;
@@ -165,10 +166,10 @@ export class Machine {
   }
 
   private createBoard(glue: MachineGlue): Board {
-    const { clock, serial, debugConsole, alarm } = glue;
+    const { clock, serial, serial2, debugConsole, alarm } = glue;
     const onDeadline = (deadline: number) => alarm?.set((deadline - clock.now()) / 1e6);
     const interruptLine = (irq: number) => new GsiLine(this.vm, irq);
-    return new Board(this.config, { clock, serial, debugConsole, onDeadline, interruptLine });
+    return new Board(this.config, { clock, serial, serial2, debugConsole, onDeadline, interruptLine });
   }
 
   private load(): void {
@@ -194,10 +195,7 @@ export class Machine {
 function checkConfig({ memorySize, vcpus = 1 }: MachineConfig, engine: Engine): void {
   if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > VCPUS_MAXIMUM)
     throw new UserError(`${vcpus} processors are not what the machine takes`, `Give it ${VCPUS_MAXIMUM}.`);
-  if (memorySize < MEMORY_MINIMUM || memorySize > MEMORY_MAXIMUM || memorySize % MIB !== 0) {
-    const range = `${MEMORY_MINIMUM / MIB} to ${MEMORY_MAXIMUM / MIB} MiB`;
-    throw new UserError(`${memorySize / MIB} MiB of memory is not what the machine takes`, `Give it ${range}.`);
-  }
+  checkMemorySize(memorySize);
   for (const [cap, name] of [
     [KVM_CAP_IRQCHIP, "interrupt controllers"],
     [KVM_CAP_IRQ_ROUTING, "interrupt routing"],

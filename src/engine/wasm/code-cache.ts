@@ -38,6 +38,15 @@ interface Block {
   readonly mapped: boolean;
 }
 
+/** What is decoded of one host page. */
+class Page {
+  readonly blocks: Block[] = [];
+  /** First records of blocks by placeKey. */
+  readonly entries = new Map<number, number>();
+  /** Link fields that wait for the block of a placeKey. */
+  readonly waiting = new Map<number, number[]>();
+}
+
 /** A vCPU's decoded code: turns guest bytes into records, a block at a time, and drops them when the bytes change. */
 export class CodeCache {
   readonly #arena: CodeArena;
@@ -48,10 +57,12 @@ export class CodeCache {
   readonly #insn = new Instruction();
   /** Bytes of an instruction that crosses a page. */
   readonly #joined = new Uint8Array(16);
-  /** Blocks by the host pages their bytes are on. */
-  readonly #pages = new Map<number, Block[]>();
+  /** What is decoded by the host pages the bytes are on. */
+  readonly #pages = new Map<number, Page>();
   #next: number;
   #blocks = 0;
+  /** Whether the record written last is of a relative jump. */
+  #endsRelative = false;
 
   constructor(buffer: SharedArrayBuffer | ArrayBuffer, arena: CodeArena, map: CodeMap) {
     this.#arena = arena;
@@ -71,8 +82,10 @@ export class CodeCache {
     const first = this.#next;
     const delta = this.#decodePage(host, mode);
     if (this.#next > first) {
-      this.#enter({ first, end: this.#next, host, mode, mapped: true }, host >>> 12);
+      const block = { first, end: this.#next, host, mode, mapped: true };
+      const page = this.#enter(block, host >>> 12);
       this.#map.set(host, mode, first);
+      this.#link(page, block);
       return first;
     }
     return delta < 0 ? this.#decodeCrossing(host, mode, linearLow, linearHigh) : first;
@@ -91,10 +104,10 @@ export class CodeCache {
   /** The bytes of a host page change: its blocks are decoded again when they are next entered. */
   invalidate(hostPage: number): void {
     this.#bytes[this.#arena.pageFlags + hostPage]! &= ~PAGE_FLAG.code;
-    const blocks = this.#pages.get(hostPage);
-    if (blocks === undefined) return;
+    const page = this.#pages.get(hostPage);
+    if (page === undefined) return;
     this.#pages.delete(hostPage);
-    for (const block of blocks) this.#drop(block);
+    for (const block of page.blocks) this.#drop(block);
     this.#map.flushJumpCache();
   }
 
@@ -104,15 +117,48 @@ export class CodeCache {
     if (block.mapped) this.#map.set(block.host, block.mode, 0);
   }
 
-  #enter(block: Block, hostPage: number): void {
+  #enter(block: Block, hostPage: number): Page {
     this.#blocks++;
-    const blocks = this.#pages.get(hostPage);
-    if (blocks) blocks.push(block);
-    else this.#pages.set(hostPage, [block]);
+    let page = this.#pages.get(hostPage);
+    if (page === undefined) {
+      page = new Page();
+      this.#pages.set(hostPage, page);
+    }
+    page.blocks.push(block);
+    this.#watch(hostPage);
+    return page;
+  }
+
+  #watch(hostPage: number): void {
     const flags = this.#arena.pageFlags + hostPage;
     if (this.#bytes[flags]! & PAGE_FLAG.code) return;
     this.#bytes[flags]! |= PAGE_FLAG.code;
     this.#map.protect(hostPage);
+  }
+
+  /** Ties relative jumps to blocks of the same page and code size, both ways. Code of 16 bits wraps where a page does not end. */
+  #link(page: Page, block: Block): void {
+    const size = block.mode & MODE.sizeMask;
+    if (block.mode & MODE.single || size === MODE.code16) return;
+    const key = placeKey(block.host, size);
+    page.entries.set(key, block.first);
+    for (const field of page.waiting.get(key) ?? []) this.#view.setUint32(field, block.first, true);
+    page.waiting.delete(key);
+    if (!this.#endsRelative || this.#insn.form.bits === 16) return;
+    const last = block.end - RECORD_SIZE;
+    const next = block.host + this.#view.getUint32(last + RECORD.next, true);
+    this.#linkTo(page, block, last + RECORD.nextLink, next);
+    this.#linkTo(page, block, last + RECORD.takenLink, next + this.#insn.immLow);
+  }
+
+  #linkTo(page: Page, from: Block, field: number, host: number): void {
+    if (Math.floor(host / PAGE_SIZE) !== Math.floor(from.host / PAGE_SIZE)) return;
+    const key = placeKey(host, from.mode & MODE.sizeMask);
+    const target = page.entries.get(key);
+    if (target !== undefined) return this.#view.setUint32(field, target, true);
+    const waiting = page.waiting.get(key);
+    if (waiting) waiting.push(field);
+    else page.waiting.set(key, [field]);
   }
 
   /** Decodes up to the end of the block or page; returns -1 if the very first instruction crosses the page. */
@@ -133,8 +179,10 @@ export class CodeCache {
   #append(status: number, delta: number, count: number): boolean {
     const at = this.#next;
     this.#next += RECORD_SIZE;
+    this.#endsRelative = false;
     if (status === DECODE.ok) {
       this.#writer.instruction(at, this.#insn, delta, count);
+      this.#endsRelative = this.#insn.form.operands.some((operand) => operand.kind === "relative");
       return endsBlock(this.#insn.form);
     }
     this.#writer.special(at, status === DECODE.tooLong ? HANDLER.tooLong : HANDLER.undefinedOpcode, delta, count);
@@ -163,6 +211,11 @@ export class CodeCache {
     this.#enter(block, second >>> 12);
     return first;
   }
+}
+
+/** A host address and a code size in one number. */
+function placeKey(host: number, size: number): number {
+  return host * 4 + size;
 }
 
 function codeSize(mode: number): 16 | 32 | 64 {

@@ -39,7 +39,6 @@ export class VcpuRun {
   /** HLT executed, nothing came yet. */
   halted = false;
   nmiPending = false;
-  nmiMasked = false;
   /** Vector queued by KVM_INTERRUPT, or -1. */
   injected = -1;
 
@@ -153,7 +152,7 @@ export class VcpuRun {
       if (!this.#handle(this.#step())) return false;
       if (this.halted && !this.#wakes()) return true;
     }
-    if (this.nmiPending && !this.nmiMasked) return this.#deliverNmi();
+    if (this.nmiPending && cells.i32(CPU.nmiMasked) === 0) return this.#deliverNmi();
     const open = maskable && this.#interruptsEnabled();
     cells.setI32(CPU.interruptPending, maskable && !open ? 1 : 0);
     return open ? this.#deliverInterrupt() : true;
@@ -161,7 +160,7 @@ export class VcpuRun {
 
   #deliverNmi(): boolean {
     this.nmiPending = false;
-    this.nmiMasked = true;
+    this.#glue.cells.setI32(CPU.nmiMasked, 1);
     return this.#deliver(VECTOR.NMI);
   }
 

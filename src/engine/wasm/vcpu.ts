@@ -11,7 +11,7 @@ import {
   KVM_MP_STATE_HALTED, KVM_MP_STATE_RUNNABLE, KVM_VCPUEVENT_VALID_SHADOW, KVM_X86_SHADOW_INT_MOV_SS, KVM_X86_SHADOW_INT_STI, type KvmCpuid2,
   type KvmDebugregs, type KvmFpu, type KvmGuestDebug, type KvmLapicState, type KvmMpState, type KvmMsrs, type KvmRegs, type KvmSregs,
   type KvmTranslation, type KvmVcpuEvents, type KvmXcrs, type KvmXsave, kvm_debugregs, kvm_fpu, kvm_lapic_state, kvm_mp_state, kvm_regs, kvm_sregs,
-  kvm_vcpu_events, kvm_xcrs,
+  kvm_vcpu_events, kvm_xcrs, kvm_xsave,
 } from "../../spec/kvm/vcpu-struct.ts";
 import { XCR0 } from "../../spec/x86/control-register.ts";
 import { CodeCache } from "./code-cache.ts";
@@ -24,9 +24,11 @@ import { getMsrs, setMsrs } from "./msr-access.ts";
 import { Pvclock } from "./pvclock.ts";
 import { readDebugregs, readFpu, readRegs, readSregs, writeDebugregs, writeFpu, writeRegs, writeSregs } from "./state-records.ts";
 import { resetState } from "./reset.ts";
+import type { SharedVcpu } from "./shared-vcpu.ts";
 import { TimeStampCounter } from "./time-stamp-counter.ts";
 import { VcpuRun } from "./vcpu-run.ts";
 import type { WasmVm } from "./vm.ts";
+import { readXsave, writeXsave } from "./xsave-record.ts";
 
 /** Default TSC rate: a tick a nanosecond. */
 export const DEFAULT_TSC_KHZ = 1_000_000;
@@ -90,6 +92,12 @@ export class WasmVcpu implements Vcpu {
   kick(): void {
     Atomics.store(this.#kick, 0, 1);
     this.wake();
+  }
+
+  /** What other threads need of it. */
+  get shared(): SharedVcpu {
+    const { buffer } = this.#vm.wasmMemory;
+    return { kick: this.#kick, retired: new Int32Array(buffer, this.cells.base + CPU.retired, 2) };
   }
 
   /** Something for the vCPU may be pending: ends its sleep and its slice. */
@@ -167,12 +175,13 @@ export class WasmVcpu implements Vcpu {
     writeFpu(this.cells, fpu);
   }
 
-  getXsave(): KvmXsave {
-    throw new KvmError("KVM_GET_XSAVE", ENOTTY);
+  getXsave(into: KvmXsave = create(kvm_xsave)): KvmXsave {
+    readXsave(this.cells, into);
+    return into;
   }
 
-  setXsave(): void {
-    throw new KvmError("KVM_SET_XSAVE", ENOTTY);
+  setXsave(xsave: KvmXsave): void {
+    if (!writeXsave(this.cells, xsave)) throw new KvmError("KVM_SET_XSAVE", EINVAL);
   }
 
   getXcrs(into: KvmXcrs = create(kvm_xcrs)): KvmXcrs {
@@ -201,7 +210,7 @@ export class WasmVcpu implements Vcpu {
     const inhibit = this.cells.i32(CPU.inhibit);
     into.interrupt.shadow = (inhibit & INHIBIT.sti ? KVM_X86_SHADOW_INT_STI : 0) | (inhibit & INHIBIT.movSs ? KVM_X86_SHADOW_INT_MOV_SS : 0);
     into.nmi.pending = this.#run.nmiPending ? 1 : 0;
-    into.nmi.masked = this.#run.nmiMasked ? 1 : 0;
+    into.nmi.masked = this.cells.i32(CPU.nmiMasked);
     into.flags = KVM_VCPUEVENT_VALID_SHADOW;
     return into;
   }
@@ -209,7 +218,7 @@ export class WasmVcpu implements Vcpu {
   setVcpuEvents(events: KvmVcpuEvents): void {
     check("KVM_SET_VCPU_EVENTS", checkVcpuEvents(events));
     this.#run.nmiPending = events.nmi.pending !== 0;
-    this.#run.nmiMasked = events.nmi.masked !== 0;
+    this.cells.setI32(CPU.nmiMasked, events.nmi.masked);
     if (!(events.flags & KVM_VCPUEVENT_VALID_SHADOW)) return;
     const { shadow } = events.interrupt;
     this.cells.setI32(CPU.inhibit, (shadow & KVM_X86_SHADOW_INT_STI ? INHIBIT.sti : 0) | (shadow & KVM_X86_SHADOW_INT_MOV_SS ? INHIBIT.movSs : 0));

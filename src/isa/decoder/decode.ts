@@ -1,8 +1,20 @@
 import { FORMS } from "../table/forms.ts";
 import { decodeAddress16, decodeAddress32 } from "./address.ts";
 import {
-  DISPATCH, dispatchIndex, FORM_IMMEDIATE, FORM_POPS, FORM_REG_RULE, GROUPS, IMMEDIATE, IMMEDIATE_BYTES, LEAF_FORMS, LEAF_FORMS_SIZE,
-  LEAF_RULE, NO_FORM, REG_RULE, SIZE_RULE,
+  DISPATCH,
+  dispatchIndex,
+  FORM_IMMEDIATE,
+  FORM_POPS,
+  FORM_REG_RULE,
+  GROUPS,
+  IMMEDIATE,
+  IMMEDIATE_BYTES,
+  LEAF_FORMS,
+  LEAF_FORMS_SIZE,
+  LEAF_RULE,
+  NO_FORM,
+  REG_RULE,
+  SIZE_RULE,
 } from "./dispatch.ts";
 import { FLAT, type Instruction, NO_SEGMENT, PREFIX } from "./instruction.ts";
 
@@ -41,7 +53,13 @@ PREFIX_KIND.fill(6, 0x40, 0x50);
  * Decodes the instruction at `bytes[offset]` into `out`, with `available` bytes there (more than 15 are not looked at),
  * for a code segment of `mode` bits. Only after `ok` is all of `out` valid; it is reused without allocation.
  */
-export function decode(bytes: Uint8Array, offset: number, available: number, mode: CodeSize, out: Instruction): DecodeStatus {
+export function decode(
+  bytes: Uint8Array,
+  offset: number,
+  available: number,
+  mode: CodeSize,
+  out: Instruction,
+): DecodeStatus {
   const end = offset + Math.min(available, MAX_LENGTH);
   const short = available < MAX_LENGTH ? DECODE.more : DECODE.tooLong;
   out.reset();
@@ -75,7 +93,8 @@ export function decode(bytes: Uint8Array, offset: number, available: number, mod
     out.rm = (modrm & 7) | ((out.rex & 1) << 3);
     return finish(bytes, offset, at, end, mode, leaf, 0, out, short);
   }
-  if (out.addressSize === 16) return finish(bytes, offset, at, end, mode, leaf, decodeAddress16(modrm, out), out, short);
+  if (out.addressSize === 16)
+    return finish(bytes, offset, at, end, mode, leaf, decodeAddress16(modrm, out), out, short);
   const sib = (modrm & 7) === 4;
   if (sib && at >= end) return short;
   const displacement = decodeAddress32(modrm, sib ? bytes[at++]! : -1, mode === 64, out);
@@ -123,7 +142,14 @@ function mandatoryPrefix(prefixes: number): number {
 
 /** Chooses the form and reads displacement and immediate. */
 function finish(
-  bytes: Uint8Array, offset: number, at: number, end: number, mode: CodeSize, leaf: number, displacement: number, out: Instruction,
+  bytes: Uint8Array,
+  offset: number,
+  at: number,
+  end: number,
+  mode: CodeSize,
+  leaf: number,
+  displacement: number,
+  out: Instruction,
   short: DecodeStatus,
 ): DecodeStatus {
   const id = formOf(leaf, mode, out);

@@ -1,4 +1,3 @@
-import { assert } from "../../base/assert.ts";
 import { FORMS, sizesOf } from "../table/forms.ts";
 import { MANDATORY, MAPS, type Opcode, parseOpcode } from "../table/opcode.ts";
 import { needsModrm } from "../table/operands.ts";
@@ -10,31 +9,47 @@ export const NO_FORM = 0xffff;
 export const LEAF_FORMS_SIZE = 18;
 /** Leaves of an opcode with a ModRM byte: 8 for memory by reg, then 64 for mod = 3 by reg and rm. */
 const GROUP_SIZE = 72;
+/** Entries by 64-bit mode or not, mandatory prefix, map and opcode. */
+const DISPATCH_SIZE = 2 * MANDATORY.length * MAPS.length * 256;
+
+const ALL_PREFIXES = MANDATORY.map((_, n) => n);
 
 /** How a leaf's operand size follows from the mode and prefixes. */
 export const SIZE_RULE = { plain: 0, d64: 1, f64: 2 } as const;
 
 /** How a form's immediate is encoded. */
-export const IMMEDIATE = { none: 0, byte: 1, word: 2, dword: 3, qword: 4, enter: 5, far16: 6, far32: 7, offset: 8 } as const;
+export const IMMEDIATE = {
+  none: 0,
+  byte: 1,
+  word: 2,
+  dword: 3,
+  qword: 4,
+  enter: 5,
+  far16: 6,
+  far32: 7,
+  offset: 8,
+} as const;
 /** Bytes of each kind of IMMEDIATE; an absolute offset has the bytes of the address size. */
 export const IMMEDIATE_BYTES = Uint8Array.of(0, 1, 2, 4, 8, 3, 4, 6, 0);
 
 /** One row in one shape in one mode, while the tables are built. */
 interface Leaf {
+  /** From 1 on. */
+  readonly number: number;
   readonly row: Row;
   /** Of two rows at one encoding the more specific one holds. */
   readonly rank: number;
   readonly forms: Uint16Array;
 }
 
-/** The leaves of one (mode, prefix, map, opcode). */
+/** Leaf numbers of one (mode, prefix, map, opcode). */
 interface Slot {
   readonly modrm: boolean;
-  readonly leaves: (Leaf | undefined)[];
+  readonly leaves: Uint16Array;
 }
 
 class DispatchBuilder {
-  readonly #slots: (Slot | undefined)[] = [];
+  readonly #slots = new Array<Slot | undefined>(DISPATCH_SIZE).fill(undefined);
   readonly #leaves: Leaf[] = [];
 
   constructor(forms: readonly Form[]) {
@@ -51,42 +66,55 @@ class DispatchBuilder {
   }
 
   #addLeaf(forms: readonly Form[], opcode: Opcode, long: number): void {
-    const { prefix, rm, plusRegister } = opcode;
-    const rank = Number(prefix !== undefined) * 4 + Number(rm !== undefined) * 2 + Number(!plusRegister);
-    const leaf = { row: forms[0]!.row, rank, forms: new Uint16Array(LEAF_FORMS_SIZE).fill(NO_FORM) };
+    const { prefix } = opcode;
+    const rank = rankOf(opcode);
+    const number = this.#leaves.length + 1;
+    const leaf = { number, row: forms[0]!.row, rank, forms: new Uint16Array(LEAF_FORMS_SIZE).fill(NO_FORM) };
     this.#leaves.push(leaf);
     for (const form of forms) fillForms(leaf.forms, form);
-    for (const index of prefix === undefined ? MANDATORY.keys() : [prefix]) this.#place(forms[0]!, opcode, leaf, long, index);
-  }
-
-  #place(form: Form, opcode: Opcode, leaf: Leaf, long: number, prefix: number): void {
-    const modrm = hasModrm(form.row, opcode);
-    for (let low = 0; low < (opcode.plusRegister ? 8 : 1); low++) {
-      const slot = this.#slot(dispatchIndex(long, prefix, opcode.map, opcode.byte + low), modrm);
-      for (const position of modrm ? positions(form, opcode) : [0]) placeLeaf(slot, position, leaf);
+    const modrm = hasModrm(leaf.row, opcode);
+    const places = modrm ? positions(forms[0]!, opcode) : [0];
+    for (const index of prefix === undefined ? ALL_PREFIXES : [prefix]) {
+      for (let low = 0; low < (opcode.plusRegister ? 8 : 1); low++) {
+        const slot = this.#slot(dispatchIndex(long, index, opcode.map, opcode.byte + low), modrm);
+        for (const place of places) this.#place(slot, place, leaf);
+      }
     }
   }
 
+  #place(slot: Slot, position: number, leaf: Leaf): void {
+    const present = this.#leaves[slot.leaves[position]! - 1];
+    if (present !== undefined) {
+      if (present.rank > leaf.rank) return;
+      if (present.rank === leaf.rank) throw clash(present.row, leaf.row);
+    }
+    slot.leaves[position] = leaf.number;
+  }
+
   #slot(index: number, modrm: boolean): Slot {
-    this.#slots[index] ??= { modrm, leaves: [] };
+    this.#slots[index] ??= { modrm, leaves: new Uint16Array(modrm ? GROUP_SIZE : 1) };
     const slot = this.#slots[index];
-    assert(slot.modrm === modrm, `opcode slot ${index.toString(16)} with and without ModRM`);
+    if (slot.modrm !== modrm) throw new Error(`opcode slot ${index.toString(16)} with and without ModRM`);
     return slot;
   }
 
   /** Flattens everything: dispatch entry 0 is invalid, n > 0 is leaf n, n < 0 is the group at -n. */
   build(): { dispatch: Int32Array; groups: Uint16Array; forms: Uint16Array; rules: Uint8Array } {
-    const numbers = new Map(this.#leaves.map((leaf, n) => [leaf, n + 1]));
-    const number = (leaf: Leaf | undefined): number => (leaf ? numbers.get(leaf)! : 0);
-    const dispatch = new Int32Array(2 * MANDATORY.length * MAPS.length * 256);
-    const groups = [new Uint16Array(GROUP_SIZE)];
+    const dispatch = new Int32Array(DISPATCH_SIZE);
+    const groups: Uint16Array[] = [new Uint16Array(GROUP_SIZE)];
     this.#slots.forEach((slot, index) => {
       if (slot === undefined) return;
-      dispatch[index] = slot.modrm ? -groups.length * GROUP_SIZE : number(slot.leaves[0]);
-      if (slot.modrm) groups.push(Uint16Array.from({ length: GROUP_SIZE }, (_, n) => number(slot.leaves[n])));
+      dispatch[index] = slot.modrm ? -groups.length * GROUP_SIZE : slot.leaves[0]!;
+      if (slot.modrm) groups.push(slot.leaves);
     });
     return { dispatch, groups: concatenate(groups, GROUP_SIZE), ...leafTables(this.#leaves) };
   }
+}
+
+/** How much of the encoding an opcode names. */
+function rankOf({ prefix, reg, rm, plusRegister }: Opcode): number {
+  const named = [prefix !== undefined, rm !== undefined, reg !== undefined, !plusRegister];
+  return named.reduce((rank, is) => rank * 2 + Number(is), 0);
 }
 
 function formsByRow(forms: readonly Form[]): Form[][] {
@@ -109,19 +137,20 @@ export function dispatchIndex(long: number, prefix: number, map: number, byte: n
   return (((long << 2) | prefix) << 10) | (map << 8) | byte;
 }
 
-function positions(form: Form, opcode: Opcode): number[] {
-  const regs = opcode.reg === undefined ? [0, 1, 2, 3, 4, 5, 6, 7] : [opcode.reg];
+const EIGHT = [0, 1, 2, 3, 4, 5, 6, 7] as const;
+const ALL_REGISTERS = Array.from({ length: 64 }, (_, n) => 8 + n);
+
+/** Places in a group that a row's memory or register forms take. */
+function positions(form: Form, { reg, rm }: Opcode): readonly number[] {
+  const regs = reg === undefined ? EIGHT : [reg];
   if (form.memory) return regs;
-  const rms = opcode.rm === undefined ? [0, 1, 2, 3, 4, 5, 6, 7] : [opcode.rm];
-  return regs.flatMap((reg) => rms.map((rm) => 8 + reg * 8 + rm));
+  if (reg === undefined && rm === undefined) return ALL_REGISTERS;
+  const rms = rm === undefined ? EIGHT : [rm];
+  return regs.flatMap((r) => rms.map((m) => 8 + r * 8 + m));
 }
 
-function placeLeaf(slot: Slot, position: number, leaf: Leaf): void {
-  const present = slot.leaves[position];
-  if (present === leaf || (present && present.rank > leaf.rank)) return;
-  const clash = present && present.rank === leaf.rank;
-  assert(!clash, `two rows at one encoding: ${present?.row.opcode} ${present?.row.mnemonic}, ${leaf.row.mnemonic}`);
-  slot.leaves[position] = leaf;
+function clash(one: Row, other: Row): Error {
+  return new Error(`two rows at one encoding: ${one.opcode} ${one.mnemonic}, ${other.opcode} ${other.mnemonic}`);
 }
 
 /** Enters a form at every operand size, LOCK and REP that it serves. */
@@ -129,7 +158,8 @@ function fillForms(forms: Uint16Array, form: Form): void {
   const sizes = served(form);
   const locks = form.lock ? (form.row.attributes.lock === "always" ? [0, 1] : [1]) : [0];
   const repeats = servedRepeats(form);
-  for (const size of sizes) for (const lock of locks) for (const rep of repeats) forms[size * 6 + lock * 3 + rep] = form.id;
+  for (const size of sizes)
+    for (const lock of locks) for (const rep of repeats) forms[size * 6 + lock * 3 + rep] = form.id;
 }
 
 /** Operand sizes that lead to a form: its own and the smaller ones that the row does not have. */
@@ -215,4 +245,6 @@ export const FORM_IMMEDIATE = Uint8Array.from(FORMS, immediateOf);
 /** REG_RULE of forms. */
 export const FORM_REG_RULE = Uint8Array.from(FORMS, regRuleOf);
 /** Bytes to add to the displacement when the base is rSP, for forms that pop before they address memory. */
-export const FORM_POPS = Uint8Array.from(FORMS, (form) => (form.row.attributes.popsFirst && form.memory ? form.bits / 8 : 0));
+export const FORM_POPS = Uint8Array.from(FORMS, (form) =>
+  form.row.attributes.popsFirst && form.memory ? form.bits / 8 : 0,
+);

@@ -29,7 +29,7 @@ function digit(top: u64, next: u64, d: u64): u64 {
   const dLow = d & 0xffffffff;
   let q = top / dHigh;
   let r = top - q * dHigh;
-  while ((q >> 32) != 0 || q * dLow > ((r << 32) | next)) {
+  while (q >> 32 != 0 || q * dLow > ((r << 32) | next)) {
     q--;
     r += dHigh;
     if (r >> 32) break;

@@ -33,5 +33,5 @@ export declare function io_in(cpu: i32, port: i32, size: i32): i32;
 /** A port write: 0 if a chip of the engine took it, 1 if user space has to. */
 export declare function io_out(cpu: i32, port: i32, size: i32, value: i32): i32;
 
-/** VMCALL and VMMCALL: arguments in the general registers, result in RAX. */
-export declare function hypercall(cpu: i32): void;
+/** VMCALL and VMMCALL: arguments in the general registers; returns what RAX shall be. */
+export declare function hypercall(cpu: i32): i32;

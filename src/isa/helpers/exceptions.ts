@@ -10,6 +10,7 @@ import {
   CPU_idtrLimit,
   CPU_rip,
   CPU_trap,
+  DR7_GD,
   EFLAGS_RF,
   SEGMENTS_cs,
   TRAP_exception,
@@ -65,7 +66,9 @@ function combine(first: i32, second: i32): i32 {
 /** Effects of an exception before its handler is looked for. */
 function note(cpu: i32, vector: i32): void {
   if (vector == VECTOR_PF) store<u64>(cpu + CPU_cr2, load<u64>(cpu + CPU_faultAddress));
-  if (vector == VECTOR_DB) store<u64>(cpu + CPU_dr + 48, load<u64>(cpu + CPU_dr + 48) | load<u64>(cpu + CPU_faultAddress));
+  if (vector != VECTOR_DB) return;
+  store<u64>(cpu + CPU_dr + 48, load<u64>(cpu + CPU_dr + 48) | load<u64>(cpu + CPU_faultAddress));
+  store<u64>(cpu + CPU_dr + 56, load<u64>(cpu + CPU_dr + 56) & ~DR7_GD);
 }
 
 /**
@@ -164,7 +167,8 @@ function protected_event(cpu: i32, vector: i32, kind: i32, error: i32, rip: u64)
   const type = ((gate >> 40) as i32) & 0x1f;
   const interruptGate = type == 14 || type == 15;
   if (!interruptGate && (long || (type != 5 && type != 6 && type != 7))) return raise_idt(cpu, VECTOR_GP, vector);
-  if ((kind == KIND_INT || kind == KIND_INT3) && dpl_of((gate >> 32) as i32) < cpl(cpu)) return raise_idt(cpu, VECTOR_GP, vector);
+  if ((kind == KIND_INT || kind == KIND_INT3) && dpl_of((gate >> 32) as i32) < cpl(cpu))
+    return raise_idt(cpu, VECTOR_GP, vector);
   if (!((gate >> 47) & 1)) return raise_idt(cpu, VECTOR_NP, vector);
   const withError = kind == KIND_EXCEPTION && has_error(vector);
   const image = saved_flags(cpu, vector, kind);

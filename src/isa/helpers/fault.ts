@@ -1,12 +1,5 @@
 // How a helper says that the instruction faults.
-import {
-  CPU_faultError,
-  CPU_faultVector,
-  CPU_trap,
-  TRAP_exception,
-  VECTOR_GP,
-  VECTOR_UD,
-} from "./layout.generated.ts";
+import { CPU_faultError, CPU_faultVector, CPU_trap, TRAP_exception, VECTOR_GP, VECTOR_UD } from "./layout.generated.ts";
 
 /** Bit 0 of error codes: set while an event external to the program is delivered. [SDM 3A 6.13] */
 let external: i32 = 0;

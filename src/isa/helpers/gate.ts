@@ -33,15 +33,7 @@ import {
   TYPE_TRAP_GATE,
 } from "./descriptor.ts";
 import { raise_gp, raise_selector, trapped } from "./fault.ts";
-import {
-  cpl,
-  gpr,
-  is_canonical,
-  is_v86,
-  segment_selector,
-  set_gpr,
-  set_stack_pointer,
-} from "./registers.ts";
+import { cpl, gpr, is_canonical, is_v86, segment_selector, set_gpr, set_stack_pointer } from "./registers.ts";
 import { open_current_stack, open_long_stack, push, reserve, stack_pointer } from "./stack.ts";
 import { clear_for_handler } from "./system-flags.ts";
 import { TASK_INT, task_switch } from "./task.ts";
@@ -96,7 +88,7 @@ export function long_gate(cpu: i32, gate: u64, high: u64, rip: u64, image: i32, 
 
 /** Pushes flags, CS and the return address; true: trapped. */
 function push_return(cpu: i32, rip: u64, image: i32, width: i32): bool {
-  if (push(cpu, (image as u32) as u64, width)) return true;
+  if (push(cpu, image as u32 as u64, width)) return true;
   return push(cpu, segment_selector(cpu, SEGMENTS_cs) as u64, width) || push(cpu, rip, width);
 }
 

@@ -15,8 +15,39 @@ import { reload_pdptrs } from "./pdptr.ts";
 import { far_return, iret } from "./return.ts";
 import { segment_check } from "./segment-check.ts";
 import { inhibit_if_ss, lldt, load_segment, ltr, selector_of } from "./segments.ts";
+import { simd_float } from "./simd/float.ts";
+import { fxrstor, fxsave, mask_move } from "./simd/state.ts";
 import { cmps, lods, movs, scas, stos } from "./strings.ts";
 import { syscall, sysenter, sysexit, sysret } from "./syscall.ts";
+import {
+  x87_arithmetic_double,
+  x87_arithmetic_integer,
+  x87_arithmetic_register,
+  x87_arithmetic_single,
+  x87_compare_double,
+  x87_compare_flags,
+  x87_compare_integer,
+  x87_compare_register,
+  x87_compare_single,
+  x87_exchange,
+  x87_initialize,
+  x87_load_constant,
+  x87_load_decimal,
+  x87_load_double,
+  x87_load_environment,
+  x87_load_extended,
+  x87_load_integer,
+  x87_load_register,
+  x87_load_single,
+  x87_move_if,
+  x87_restore,
+  x87_save,
+  x87_set_control,
+  x87_store,
+  x87_store_environment,
+  x87_store_register,
+  x87_unary,
+} from "./x87/index.ts";
 import { xgetbv, xsetbv } from "./xcr.ts";
 
 export {
@@ -86,4 +117,35 @@ export {
   sysret,
   xgetbv,
   xsetbv,
+  simd_float,
+  fxsave,
+  fxrstor,
+  mask_move,
+  x87_arithmetic_double,
+  x87_arithmetic_integer,
+  x87_arithmetic_register,
+  x87_arithmetic_single,
+  x87_compare_double,
+  x87_compare_flags,
+  x87_compare_integer,
+  x87_compare_register,
+  x87_compare_single,
+  x87_exchange,
+  x87_initialize,
+  x87_load_constant,
+  x87_load_decimal,
+  x87_load_double,
+  x87_load_environment,
+  x87_load_extended,
+  x87_load_integer,
+  x87_load_register,
+  x87_load_single,
+  x87_move_if,
+  x87_restore,
+  x87_save,
+  x87_set_control,
+  x87_store,
+  x87_store_environment,
+  x87_store_register,
+  x87_unary,
 };

@@ -71,7 +71,7 @@ export function io_in(cpu: i32, port: i32, size: i32): i32 {
 export function io_out(cpu: i32, port: i32, size: i32, value: i32): void {
   if (refuse_io(cpu, port, size)) return;
   if (replay_find(cpu, EXIT_ioOut, port as u64, size) || !ask_out(cpu, port, size, value)) return;
-  store<u64>(cpu + CPU_exitData, (value as u32) as u64);
+  store<u64>(cpu + CPU_exitData, value as u32 as u64);
   exit_for(cpu, EXIT_ioOut, port as u64, size);
 }
 
@@ -100,7 +100,7 @@ function ins_once(cpu: i32, size: i32, mask: u64): bool {
   if (trapped(cpu) || probe(cpu, linear, size, ACCESS_WRITE)) return true;
   const value = io_in(cpu, port_of(cpu), size);
   if (trapped(cpu)) return true;
-  write_mem(cpu, linear, size, (value as u32) as u64, ACCESS_WRITE);
+  write_mem(cpu, linear, size, value as u32 as u64, ACCESS_WRITE);
   if (trapped(cpu)) return true;
   advance(cpu, GPR_rdi, size, mask);
   return false;

@@ -49,27 +49,42 @@ import {
 import { raise_gp } from "./fault.ts";
 import { cpuid as ask_cpuid, hypercall as call_hypervisor, msr_read, msr_write, tsc } from "./env.ts";
 import { tlb_flush } from "./mmu.ts";
-import { cpl, gpr, is_canonical, set_gpr } from "./registers.ts";
+import { cpl, gpr, is_canonical, is_code64, set_gpr } from "./registers.ts";
 import { exit_for, replay_find } from "./replay.ts";
 
 /** State offset of an MSR's 64 bits, or 0 if it has none. */
 function msr_field(index: i32): i32 {
   switch (index) {
-    case MSR_EFER: return CPU_efer;
-    case MSR_STAR: return CPU_star;
-    case MSR_LSTAR: return CPU_lstar;
-    case MSR_CSTAR: return CPU_cstar;
-    case MSR_FMASK: return CPU_sfmask;
-    case MSR_FS_BASE: return SEGMENTS_fs + SEGMENT_base;
-    case MSR_GS_BASE: return SEGMENTS_gs + SEGMENT_base;
-    case MSR_KERNEL_GS_BASE: return CPU_kernelGsBase;
-    case MSR_TSC_AUX: return CPU_tscAux;
-    case MSR_SYSENTER_CS: return CPU_sysenterCs;
-    case MSR_SYSENTER_ESP: return CPU_sysenterEsp;
-    case MSR_SYSENTER_EIP: return CPU_sysenterEip;
-    case MSR_PAT: return CPU_pat;
-    case MSR_DEBUGCTL: return CPU_debugctl;
-    default: return 0;
+    case MSR_EFER:
+      return CPU_efer;
+    case MSR_STAR:
+      return CPU_star;
+    case MSR_LSTAR:
+      return CPU_lstar;
+    case MSR_CSTAR:
+      return CPU_cstar;
+    case MSR_FMASK:
+      return CPU_sfmask;
+    case MSR_FS_BASE:
+      return SEGMENTS_fs + SEGMENT_base;
+    case MSR_GS_BASE:
+      return SEGMENTS_gs + SEGMENT_base;
+    case MSR_KERNEL_GS_BASE:
+      return CPU_kernelGsBase;
+    case MSR_TSC_AUX:
+      return CPU_tscAux;
+    case MSR_SYSENTER_CS:
+      return CPU_sysenterCs;
+    case MSR_SYSENTER_ESP:
+      return CPU_sysenterEsp;
+    case MSR_SYSENTER_EIP:
+      return CPU_sysenterEip;
+    case MSR_PAT:
+      return CPU_pat;
+    case MSR_DEBUGCTL:
+      return CPU_debugctl;
+    default:
+      return 0;
   }
 }
 
@@ -93,7 +108,7 @@ export function rdmsr(cpu: i32): void {
 }
 
 function msr_address(index: i32): u64 {
-  return (index as u32) as u64;
+  return index as u32 as u64;
 }
 
 /** An MSR that is not in the state, into CPU.exitData; false: trapped. */
@@ -199,7 +214,11 @@ export function rdtsc(cpu: i32, withAux: i32): void {
   if (withAux) set_gpr(cpu, GPR_rcx, load<u64>(cpu + CPU_tscAux) & 0xffffffff);
 }
 
-/** VMCALL and VMMCALL: a call of the hypervisor. */
+/** -KVM_EPERM. [linux/kvm_para.h] */
+const NOT_PERMITTED: i32 = -1;
+
+/** VMCALL and VMMCALL: a call of the hypervisor, for level 0; its result in RAX, which is EAX outside 64-bit mode. */
 export function hypercall(cpu: i32): void {
-  call_hypervisor(cpu);
+  const result = cpl(cpu) ? NOT_PERMITTED : call_hypervisor(cpu);
+  set_gpr(cpu, GPR_rax, is_code64(cpu) ? (result as i64 as u64) : (result as u32 as u64));
 }

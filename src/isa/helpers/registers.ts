@@ -99,5 +99,5 @@ export function set_selector(cpu: i32, at: i32, selector: i32): void {
 
 /** Whether a linear address is sign-extended from 48 bits. */
 export function is_canonical(linear: u64): bool {
-  return (((linear as i64) << 16) >> 16) == (linear as i64);
+  return ((linear as i64) << 16) >> 16 == (linear as i64);
 }

@@ -1,10 +1,12 @@
 // Far RET and IRET. [SDM 2B RET, 2A IRET]
 import {
   CPU_eflags,
+  CPU_nmiMasked,
   CPU_rip,
   CPU_trap,
   EFLAGS_NT,
   EFLAGS_VM,
+  GPR_rsp,
   SEGMENTS_cs,
   SEGMENTS_ds,
   SEGMENTS_es,
@@ -51,6 +53,7 @@ import {
   segment_attributes,
   segment_base,
   segment_limit,
+  set_gpr,
   set_stack_pointer,
 } from "./registers.ts";
 import { check_stack, set_paragraph } from "./segments.ts";
@@ -166,6 +169,7 @@ function drop_inner_segments(cpu: i32, level: i32): void {
 /** IRET with an operand size; `next` is the rip after it, `image` all of EFLAGS. Writes CPU.rip and CPU.eflags. */
 export function iret(cpu: i32, bits: i32, next: u64, image: i32): void {
   store<i32>(cpu + CPU_eflags, image);
+  store<i32>(cpu + CPU_nmiMasked, 0);
   if (is_protected(cpu) && !is_v86(cpu) && image & EFLAGS_NT) {
     return_from_task(cpu, next);
     return;
@@ -222,8 +226,8 @@ function iret_to_v86(cpu: i32, rip: u64, selector: i32, flags: i32): void {
   set_paragraph(cpu, SEGMENTS_ds + SEGMENT_SIZE, fs);
   set_paragraph(cpu, SEGMENTS_gs, gs);
   store<u64>(cpu + CPU_rip, rip);
+  set_gpr(cpu, GPR_rsp, sp);
   set_eflags(cpu, flags);
-  set_stack_pointer(cpu, sp);
 }
 
 /** IRET of a nested task: switches to the task that the current TSS links to. */

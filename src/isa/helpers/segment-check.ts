@@ -35,7 +35,8 @@ export function segment_check(cpu: i32, segment: i32, offset: u64, width: i32, w
   }
   const attributes = segment_attributes(cpu, segment);
   const failed = !has_paragraphs(cpu) && forbidden(attributes, write);
-  if (failed || outside_limit(effective_type(cpu, attributes), segment_limit(cpu, segment), offset, width)) raise(cpu, vector, 0);
+  if (failed || outside_limit(effective_type(cpu, attributes), segment_limit(cpu, segment), offset, width))
+    raise(cpu, vector, 0);
   return linear;
 }
 

@@ -5,15 +5,7 @@ import { attributes_of, base_of, BIG, limit_of } from "./descriptor.ts";
 import { raise, trapped } from "./fault.ts";
 import { probe, read_mem, write_mem } from "./mmu.ts";
 import { ACCESS_SUPERVISOR, ACCESS_USER, ACCESS_WRITE } from "./paging.ts";
-import {
-  cpl,
-  gpr,
-  is_canonical,
-  is_code64,
-  segment_attributes,
-  segment_base,
-  segment_limit,
-} from "./registers.ts";
+import { cpl, gpr, is_canonical, is_code64, segment_attributes, segment_base, segment_limit } from "./registers.ts";
 import { outside_limit } from "./segment-check.ts";
 
 let base: u64 = 0;

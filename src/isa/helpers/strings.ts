@@ -1,8 +1,21 @@
 // String instructions. Every element or run of elements is committed (rSI, rDI, rCX) before the next one, so that a fault or
 // an exit in the middle leaves exact state. [SDM 2B REP/REPE/REPZ/REPNE/REPNZ]
 import {
-  CPU_eflags, CPU_linearMask, CPU_replayCount, CPU_replayCursor, CPU_scratch, EFLAGS_DF, EFLAGS_TF, GPR_rax, GPR_rcx, GPR_rdi, GPR_rsi,
-  SEGMENTS_es, SEGMENTS_flat, SEGMENT_base, SEGMENT_check,
+  CPU_eflags,
+  CPU_linearMask,
+  CPU_replayCount,
+  CPU_replayCursor,
+  CPU_scratch,
+  EFLAGS_DF,
+  EFLAGS_TF,
+  GPR_rax,
+  GPR_rcx,
+  GPR_rdi,
+  GPR_rsi,
+  SEGMENTS_es,
+  SEGMENTS_flat,
+  SEGMENT_base,
+  SEGMENT_check,
 } from "./layout.generated.ts";
 import { trapped } from "./fault.ts";
 import { read_mem, translate, write_mem } from "./mmu.ts";
@@ -126,7 +139,7 @@ function writable_host(cpu: i32, linear: u64): i32 {
 /** Copies element by element from low to high addresses; a destination just above the source repeats it. */
 function copy_upward(source: i32, destination: i32, count: i32, width: i32): void {
   const bytes = count * width;
-  if ((destination - source) as u32 >= (bytes as u32)) {
+  if (((destination - source) as u32) >= (bytes as u32)) {
     memory.copy(destination, source, bytes);
     return;
   }

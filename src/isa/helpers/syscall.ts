@@ -52,7 +52,7 @@ export function syscall(cpu: i32, next: u64, image: i32): void {
   }
   const saved = image & ~EFLAGS_RF;
   set_gpr(cpu, GPR_rcx, next);
-  set_gpr(cpu, GPR_r11, (saved as u32) as u64);
+  set_gpr(cpu, GPR_r11, saved as u32 as u64);
   const code = star(cpu, 32);
   set_flat(cpu, code, code + 8, 0, true);
   store<u64>(cpu + CPU_rip, load<u64>(cpu + CPU_lstar));

@@ -49,15 +49,7 @@ import { raise, raise_gp, raise_selector, trapped } from "./fault.ts";
 import { load_pdptrs } from "./pdptr.ts";
 import { probe, read_mem, tlb_flush_nonglobal, write_mem } from "./mmu.ts";
 import { ACCESS_SUPERVISOR, ACCESS_WRITE } from "./paging.ts";
-import {
-  eflags,
-  gpr,
-  segment_base,
-  segment_limit,
-  segment_selector,
-  set_gpr,
-  set_stack_pointer,
-} from "./registers.ts";
+import { eflags, gpr, segment_base, segment_limit, segment_selector, set_gpr, set_stack_pointer } from "./registers.ts";
 import { check_data, check_stack, set_paragraph } from "./segments.ts";
 import { open_current_stack, push, stack_pointer } from "./stack.ts";
 import { set_eflags, unpack_flags } from "./system-flags.ts";
@@ -157,7 +149,7 @@ function save_task(cpu: i32, newBase: u64, newWide: bool, reason: i32, rip: u64)
   const width = wide ? 4 : 2;
   const image = reason == TASK_IRET ? eflags(cpu) & ~EFLAGS_NT : eflags(cpu);
   put(cpu, at_ip(wide), width, rip);
-  put(cpu, at_flags(wide), width, (image as u32) as u64);
+  put(cpu, at_flags(wide), width, image as u32 as u64);
   for (let register = 0; register < 8; register++) put(cpu, at_register(wide, register), width, gpr(cpu, register));
   for (let n = 0; n < segments_in(wide); n++) {
     put(cpu, at_segment(wide, n), 2, segment_selector(cpu, SEGMENTS_es + n * SEGMENT_SIZE) as u64);

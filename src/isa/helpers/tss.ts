@@ -4,7 +4,14 @@ import { attributes_of, find_descriptor, found_at, is_null, mark_accessed, syste
 import { raise, raise_selector, trapped } from "./fault.ts";
 import { read_mem } from "./mmu.ts";
 import { ACCESS_SUPERVISOR } from "./paging.ts";
-import { is_canonical, is_long, segment_attributes, segment_base, segment_limit, segment_selector } from "./registers.ts";
+import {
+  is_canonical,
+  is_long,
+  segment_attributes,
+  segment_base,
+  segment_limit,
+  segment_selector,
+} from "./registers.ts";
 import { check_stack } from "./segments.ts";
 import { open_long_stack, open_stack } from "./stack.ts";
 
@@ -22,7 +29,7 @@ export function inner_descriptor(): u64 {
 
 /** A field of the current TSS; #TS if it is beyond the limit. Look at CPU.trap afterwards. */
 function tss_field(cpu: i32, offset: i32, width: i32): u64 {
-  if ((offset + width - 1) as u64 > segment_limit(cpu, SEGMENTS_tr)) {
+  if (((offset + width - 1) as u64) > segment_limit(cpu, SEGMENTS_tr)) {
     raise_selector(cpu, VECTOR_TS, segment_selector(cpu, SEGMENTS_tr));
     return 0;
   }

@@ -138,6 +138,11 @@ export class Builder {
     return this.#add({ op, type: lanes, args: args.map((a) => a.index) }, op === "bitmask" ? "i32" : "v128");
   }
 
+  /** Signed dwords as single precision floats, lane by lane. */
+  convertLanes(a: Value): Value {
+    return this.#add({ op: "convert_s", type: "f32x4", args: [a.index], from: "v128" }, "v128");
+  }
+
   /** A bitwise op on whole vectors: and, or, xor, not, andnot (a & ~b). */
   bitwise(op: "and" | "or" | "xor" | "not" | "andnot", ...args: Value[]): Value {
     return this.#add({ op, type: "v128", args: args.map((a) => a.index) }, "v128");

@@ -112,6 +112,50 @@ export const HELPERS = {
   // (bytes, address mask, 1 for REP) -> 1 done, 0 enter the instruction again; outs has the segment's state offset first
   ins: declare("i32 i64 i32", "i32", "faults writes"),
   outs: declare("i32 i32 i64 i32", "i32", "faults writes"),
+  // simd/float.ts: (kind, see float-op.ts; operands' low and high halves) -> low half of the result; the high one is in CPU.scratch
+  simd_float: declare("i32 i64 i64 i64 i64", "i64", "faults writes"),
+  // simd/state.ts: (linear address, 1 for 64-bit pointers)
+  fxsave: declare("i64 i32", "none", "faults writes"),
+  fxrstor: declare("i64 i32", "none", "faults writes"),
+  // (state offset of the segment, offset, data, mask)
+  mask_move: declare("i32 i64 i64 i64 i64 i64", "none", "faults writes"),
+  // x87: i names ST(i), pops counts registers; operation is ModRM.reg of D8
+  // compare.ts: (i, quiet, pops); (single, pops), (double, pops), (sign-extended integer, pops)
+  x87_compare_register: declare("i32 i32 i32", "none", "writes"),
+  x87_compare_single: declare("i32 i32", "none", "writes"),
+  x87_compare_double: declare("i64 i32", "none", "writes"),
+  x87_compare_integer: declare("i64 i32", "none", "writes"),
+  // (i, quiet, pops, EFLAGS) -> arithmetic flags
+  x87_compare_flags: declare("i32 i32 i32 i32", "i32", "writes"),
+  // environment.ts: (control word); (linear address, bytes of a field 2 or 4)
+  x87_set_control: declare("i32", "none", "writes"),
+  x87_initialize: declare("", "none", "writes"),
+  x87_store_environment: declare("i64 i32", "none", "faults writes"),
+  x87_load_environment: declare("i64 i32", "none", "faults writes"),
+  x87_save: declare("i64 i32", "none", "faults writes"),
+  x87_restore: declare("i64 i32", "none", "faults writes"),
+  // load-store.ts: an operand in its own format: (single), (double), (significand, sign and exponent), (sign-extended integer),
+  // (16 digits, 2 digits and sign), (i), (number of the constant)
+  x87_load_single: declare("i32", "none", "writes"),
+  x87_load_double: declare("i64", "none", "writes"),
+  x87_load_extended: declare("i64 i32", "none", "writes"),
+  x87_load_integer: declare("i64", "none", "writes"),
+  x87_load_decimal: declare("i64 i32", "none", "writes"),
+  x87_load_register: declare("i32", "none", "writes"),
+  x87_load_constant: declare("i32", "none", "writes"),
+  // (linear address, format 0 single 1 double 2 extended 3 decimal or bits of an integer, negative to truncate, pops)
+  x87_store: declare("i64 i32 i32", "none", "faults writes"),
+  // (i, pops); (i); (i, condition)
+  x87_store_register: declare("i32 i32", "none", "writes"),
+  x87_exchange: declare("i32", "none", "writes"),
+  x87_move_if: declare("i32 i32", "none", "writes"),
+  // operate.ts: (operation, i, i of the destination, pops); (operation, operand)
+  x87_arithmetic_register: declare("i32 i32 i32 i32", "none", "writes"),
+  x87_arithmetic_single: declare("i32 i32", "none", "writes"),
+  x87_arithmetic_double: declare("i32 i64", "none", "writes"),
+  x87_arithmetic_integer: declare("i32 i64", "none", "writes"),
+  // unary.ts: (low five bits of D9 E0-FF)
+  x87_unary: declare("i32", "none", "writes"),
 } as const satisfies Record<string, HelperDeclaration>;
 
 export type HelperName = keyof typeof HELPERS;

@@ -1,7 +1,7 @@
 import type { Value } from "../ir/builder.ts";
 import type { Semantics } from "../table/row.ts";
-import { bitAt } from "./integer.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
+import { bitAt } from "./integer.ts";
 
 /** Bit number within the operand; a register's bit offset reaches memory beyond the operand, of either sign. [SDM 1 3.7.3, 2A BT] */
 function bitIndex(b: InstructionBuilder): Value {

@@ -1,14 +1,17 @@
 import type { Value } from "../ir/builder.ts";
 import { VECTOR } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
-import { bitOf } from "./integer.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
+import { bitOf } from "./integer.ts";
 
 /** SF, ZF and PF of AL with the given CF and AF; OF := 0 (undefined). */
 function setFlags(b: InstructionBuilder, al: Value, cf: Value, af: Value): void {
   const parity = b.and(b.not(b.op("popcnt", al)), b.i32(1));
   const at = (flag: Value, bit: number): Value => b.shl(flag, b.i32(bit));
-  const image = [at(parity, 2), at(af, 4), at(b.isZero(al), 6), b.and(al, b.i32(0x80))].reduce((x, y) => b.or(x, y), cf);
+  const image = [at(parity, 2), at(af, 4), at(b.isZero(al), 6), b.and(al, b.i32(0x80))].reduce(
+    (x, y) => b.or(x, y),
+    cf,
+  );
   b.flags("raw", 32, [image]);
 }
 

@@ -1,8 +1,8 @@
 import type { Value } from "../ir/builder.ts";
 import { EFLAGS, VECTOR } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
-import { reverseBytes } from "./integer.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
+import { reverseBytes } from "./integer.ts";
 
 /** [SDM 2B MOV] */
 export const mov: Semantics = (b) => b.write(0, b.read(1));

@@ -1,8 +1,8 @@
 import type { Value } from "../ir/builder.ts";
 import { VECTOR } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
-import { bitOf, multiplyHighSigned, multiplyHighUnsigned } from "./integer.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
+import { bitOf, multiplyHighSigned, multiplyHighUnsigned } from "./integer.ts";
 
 /** A product's halves in the operand's type, and whether the high one says anything. */
 interface Product {
@@ -22,7 +22,13 @@ function product64(b: InstructionBuilder, signed: boolean, x: Value, y: Value): 
   return { low: b.mul(x, y), high: signed ? multiplyHighSigned(b, x, y) : multiplyHighUnsigned(b, x, y) };
 }
 
-function productNarrow(b: InstructionBuilder, bits: number, signed: boolean, x: Value, y: Value): { low: Value; high: Value } {
+function productNarrow(
+  b: InstructionBuilder,
+  bits: number,
+  signed: boolean,
+  x: Value,
+  y: Value,
+): { low: Value; high: Value } {
   const wide = (value: Value): Value => b.extend(signed ? b.signExtend(value, bits) : value, signed);
   const whole = b.mul(wide(x), wide(y));
   const cut = (value: Value): Value => b.zeroExtend(b.wrap(value), bits);
@@ -78,7 +84,12 @@ function dividend(b: InstructionBuilder, bits: number): Wide {
 }
 
 /** Quotient and remainder of unsigned numbers; #DE if the quotient has over `bits` bits. */
-function divide(b: InstructionBuilder, bits: number, { high, low }: Wide, divisor: Value): { quotient: Value; remainder: Value } {
+function divide(
+  b: InstructionBuilder,
+  bits: number,
+  { high, low }: Wide,
+  divisor: Value,
+): { quotient: Value; remainder: Value } {
   const top = bits === 64 ? high : b.shrU(low, b.i64(bits));
   b.trapIf(b.compare("le_u", divisor, top), VECTOR.DE);
   const quotient = bits === 64 ? b.call("udiv128", high, low, divisor) : b.call("udiv64", low, divisor);

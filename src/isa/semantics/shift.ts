@@ -1,7 +1,7 @@
 import type { Value } from "../ir/builder.ts";
 import type { Semantics } from "../table/row.ts";
-import { bitAt, bitOf } from "./integer.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
+import { bitAt, bitOf } from "./integer.ts";
 
 /** What a shift or rotate gives; cf and of are i32 0 or 1. */
 interface Shifted {
@@ -16,7 +16,8 @@ type Shift = (b: InstructionBuilder, bits: number, x: Value, count: Value) => Sh
 const msb = (b: InstructionBuilder, value: Value, bits: number): Value => bitOf(b, value, bits - 1);
 const minusOne = (b: InstructionBuilder, count: Value): Value => b.sub(count, b.constant(count, 1));
 /** A constant less a value. */
-const from = (b: InstructionBuilder, constant: number, count: Value): Value => b.sub(b.constant(count, constant), count);
+const from = (b: InstructionBuilder, constant: number, count: Value): Value =>
+  b.sub(b.constant(count, constant), count);
 
 const shiftLeft: Shift = (b, bits, x, count) => {
   const result = b.shl(x, count);
@@ -144,7 +145,13 @@ function concatenated(b: InstructionBuilder, bits: number, high: Value, low: Val
   return b.or(b.or(b.shl(h, b.i64(32)), b.shl(l, b.i64(16))), h);
 }
 
-function doubleLeft(b: InstructionBuilder, bits: number, x: Value, y: Value, count: Value): { result: Value; cf: Value } {
+function doubleLeft(
+  b: InstructionBuilder,
+  bits: number,
+  x: Value,
+  y: Value,
+  count: Value,
+): { result: Value; cf: Value } {
   if (bits === 64) {
     const filled = b.shrU(b.shrU(y, b.i64(1)), from(b, 63, count));
     return { result: b.or(b.shl(x, count), filled), cf: bitAt(b, x, from(b, 64, count)) };
@@ -154,7 +161,13 @@ function doubleLeft(b: InstructionBuilder, bits: number, x: Value, y: Value, cou
   return { result: b.wrap(b.shrU(b.shl(value, count), b.i64(32))), cf };
 }
 
-function doubleRight(b: InstructionBuilder, bits: number, x: Value, y: Value, count: Value): { result: Value; cf: Value } {
+function doubleRight(
+  b: InstructionBuilder,
+  bits: number,
+  x: Value,
+  y: Value,
+  count: Value,
+): { result: Value; cf: Value } {
   if (bits === 64) {
     const filled = b.shl(b.shl(y, b.i64(1)), from(b, 63, count));
     return { result: b.or(b.shrU(x, count), filled), cf: bitAt(b, x, minusOne(b, count)) };

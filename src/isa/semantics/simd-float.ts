@@ -1,4 +1,5 @@
 import { MXCSR } from "../../spec/x86/mxcsr.ts";
+import { FLOAT, FLOAT_OP } from "../float-op.ts";
 import type { Value } from "../ir/builder.ts";
 import type { PureOp } from "../ir/ops.ts";
 import { CPU } from "../state.ts";
@@ -9,15 +10,6 @@ import { imm8, pair, quads, readVector, simd, words, writeVector } from "./simd.
 /** The four formats of an SSE instruction by the ending of its mnemonic. */
 export type Format = "PS" | "PD" | "SS" | "SD";
 
-/** Operations of the helper `simd_float`, in bits 0-4 of its first argument. */
-export const FLOAT_OP = {
-  add: 0, sub: 1, mul: 2, div: 3, min: 4, max: 5, sqrt: 6, compare: 7, ordered: 8, unordered: 9,
-  toDouble: 10, toSingle: 11, toInt32: 12, toInt64: 13, fromInt32: 14, fromInt64: 15, round: 16, addSub: 17,
-} as const;
-/** Bits of that argument: operands are doubles; number of lanes; from bit 8: predicate or rounding. */
-export const FLOAT_DOUBLE = 0x20;
-export const FLOAT_LANES_SHIFT = 6;
-
 export const isDouble = (format: Format): boolean => format.endsWith("D");
 export const isScalar = (format: Format): boolean => format.startsWith("S");
 export const floatLanes = (format: Format): "f32x4" | "f64x2" => (isDouble(format) ? "f64x2" : "f32x4");
@@ -27,7 +19,7 @@ export const formatWidth = (format: Format): number => (isScalar(format) ? eleme
 
 /** First argument of `simd_float`. */
 export function floatKind(op: keyof typeof FLOAT_OP, format: Format, lanes = formatWidth(format) / elementWidth(format)): number {
-  return FLOAT_OP[op] | (isDouble(format) ? FLOAT_DOUBLE : 0) | (lanes << FLOAT_LANES_SHIFT);
+  return FLOAT_OP[op] | (isDouble(format) ? FLOAT.double : 0) | (lanes << FLOAT.lanesShift);
 }
 
 /** Not 0 unless MXCSR has its common controls; `inexact` asks besides that PE is set already, so that it need not be found out. */
@@ -144,7 +136,7 @@ export const compare = (format: Format): Semantics =>
     const lower = b.select(bit(1), b.lanes("lt", lanes, x, y), b.lanes("eq", lanes, x, y));
     const invert = b.splat("i32x4", b.select(bit(4), b.i32(-1), b.i32(0)));
     const result = b.bitwise("xor", b.select(bit(2), upper, lower), invert);
-    const kind = b.or(b.i32(floatKind("compare", format)), b.shl(predicate, b.i32(8)));
+    const kind = b.or(b.i32(floatKind("compare", format)), b.shl(predicate, b.i32(FLOAT.modeShift)));
     writeVector(b, 0, floatOr(b, specialOperands(b, format, x, y), result, kind, x, y));
   });
 

@@ -47,7 +47,7 @@ export function checkMmx(b: InstructionBuilder): void {
 }
 
 /** All x87 registers valid, TOP = 0. [SDM 1 9.5.1] */
-function enterMmx(b: InstructionBuilder): void {
+export function enterMmx(b: InstructionBuilder): void {
   b.set(CPU.ftw, b.i32(0xff));
   b.set(CPU.fsw, b.and(b.get(CPU.fsw, "i32"), b.i32(~FSW_TOP)));
 }

@@ -1,5 +1,5 @@
 import type { Value } from "../ir/builder.ts";
-import { CPU, EFLAGS, GPR, type SegmentName, VECTOR } from "../state.ts";
+import { CPU, EFLAGS, type GPR, type SegmentName, VECTOR } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
 

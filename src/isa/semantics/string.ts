@@ -1,5 +1,5 @@
-import { CPU } from "../state.ts";
 import type { Value } from "../ir/builder.ts";
+import { CPU } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
 

@@ -31,7 +31,9 @@ const ends: (boolean | undefined)[] = [];
 export function endsBlock(form: Form): boolean {
   let known = ends[form.id];
   if (known === undefined) {
-    known = form.row.attributes.ends === true || programOf(form).nodes.some((node) => node.op === "jump" || node.op === "end");
+    known =
+      form.row.attributes.ends === true ||
+      programOf(form).nodes.some((node) => node.op === "jump" || node.op === "end");
     ends[form.id] = known;
   }
   return known;

@@ -5,9 +5,12 @@ import { DECIMAL } from "./decimal.ts";
 import { MOVE } from "./move.ts";
 import type { Row } from "./row.ts";
 import { SHIFT } from "./shift.ts";
+import { SIMD } from "./simd.ts";
+import { SIMD_FLOAT } from "./simd-float.ts";
 import { STACK } from "./stack.ts";
 import { STRING } from "./string.ts";
 import { SYSTEM } from "./system.ts";
+import { X87 } from "./x87.ts";
 
 /** The whole instruction table. */
 export const ROWS: readonly Row[] = [
@@ -20,4 +23,7 @@ export const ROWS: readonly Row[] = [
   ...BRANCH,
   ...STRING,
   ...SYSTEM,
+  ...X87,
+  ...SIMD,
+  ...SIMD_FLOAT,
 ];

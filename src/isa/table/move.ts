@@ -41,6 +41,8 @@ export const MOVE: readonly Row[] = [
   row("99", "CWD", S.cwd),
   row("9E", "SAHF", S.sahf, { sizeless: true }),
   row("9F", "LAHF", S.lahf, { sizeless: true }),
-  ...CONDITIONS.map((name, code) => row(`0F ${hex(0x40 + code)}`, `CMOV${name} Gv,Ev`, S.cmov(code), { feature: "CMOV" })),
+  ...CONDITIONS.map((name, code) =>
+    row(`0F ${hex(0x40 + code)}`, `CMOV${name} Gv,Ev`, S.cmov(code), { feature: "CMOV" }),
+  ),
   ...CONDITIONS.map((name, code) => row(`0F ${hex(0x90 + code)}`, `SET${name} Eb`, S.set(code))),
 ];

@@ -20,7 +20,8 @@ export interface Opcode {
   readonly rm: number | undefined;
 }
 
-const NOTATION = /^(?:(NP|66|F2|F3) (?!$))?((?:0F(?: 38| 3A)? (?=[0-9A-F]))?)([0-9A-F]{2})(?: \/([0-7]))?(?: rm=([0-7]))?( \+r)?$/;
+const NOTATION =
+  /^(?:(NP|66|F2|F3) (?!$))?((?:0F(?: 38| 3A)? (?=[0-9A-F]))?)([0-9A-F]{2})(?: \/([0-7]))?(?: rm=([0-7]))?( \+r)?$/;
 
 /** Parses the notation described at Row.opcode. */
 export function parseOpcode(text: string): Opcode {

@@ -54,7 +54,21 @@ const FIXED: Readonly<Record<string, readonly [RegisterClass, number, number | "
 
 /** Operand type suffixes of fixed width in bytes. [SDM 2D A.2.2] */
 const WIDTHS: Readonly<Record<string, number>> = {
-  "": 0, b: 1, w: 2, d: 4, q: 8, dq: 16, x: 16, ps: 16, pd: 16, ss: 4, sd: 8, si: 4, pi: 8, t: 10, qq: 32,
+  "": 0,
+  b: 1,
+  w: 2,
+  d: 4,
+  q: 8,
+  dq: 16,
+  x: 16,
+  ps: 16,
+  pd: 16,
+  ss: 4,
+  sd: 8,
+  si: 4,
+  pi: 8,
+  t: 10,
+  qq: 32,
 };
 
 /** Operand type suffixes whose width follows the operand size. */

@@ -62,7 +62,12 @@ export type RegisterClass = "gpr8" | "gpr" | "segment" | "control" | "debug" | "
 
 /** One operand of a form, resolved: where its value is and how wide it is (bytes). */
 export type Operand =
-  | { readonly kind: "register"; readonly slot: "reg" | "rm" | "vvvv"; readonly file: RegisterClass; readonly width: number }
+  | {
+      readonly kind: "register";
+      readonly slot: "reg" | "rm" | "vvvv";
+      readonly file: RegisterClass;
+      readonly width: number;
+    }
   | { readonly kind: "memory"; readonly width: number }
   | { readonly kind: "immediate"; readonly width: number; readonly signed: boolean }
   | { readonly kind: "relative"; readonly width: number }

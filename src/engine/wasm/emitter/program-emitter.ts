@@ -21,6 +21,8 @@ export interface Binding {
   field(slot: NonNullable<Node["slot"]>): void;
   imm(type: "i32" | "i64"): void;
   ea(): void;
+  /** Whether a segment (undefined: the memory operand's) surely has no base, limit or other check. */
+  isFlat(segment: number | undefined): boolean;
   segment(): void;
   addressMask(): void;
   ripThis(): void;
@@ -202,6 +204,7 @@ export class ProgramEmitter {
 
   #linear(node: Node): void {
     const f = this.#f;
+    if (this.#binding.isFlat(node.at)) return this.#push(node.args[0]!);
     const offset = this.#local(node.args[0]!);
     const segment = f.local("i32");
     const linear = f.local("i64");

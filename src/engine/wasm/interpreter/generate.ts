@@ -6,11 +6,12 @@ import {
   CPU, JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY, JUMP_CACHE_ENTRY_SIZE, SEGMENT, segmentOffset, TRAP, VECTOR,
 } from "../../../isa/state.ts";
 import { FORMS, programOf } from "../../../isa/table/forms.ts";
+import type { Form } from "../../../isa/table/row.ts";
 import type { FunctionWriter } from "../asm/function-writer.ts";
 import { ModuleWriter, type Signature } from "../asm/module.ts";
 import { type Callees, ProgramEmitter } from "../emitter/program-emitter.ts";
-import { RECORD } from "./record.ts";
-import { CPU_PARAM, RecordBinding } from "./record-binding.ts";
+import { ADDRESSING, ADDRESSINGS, RECORD } from "./record.ts";
+import { type Continuations, CPU_PARAM, RecordBinding } from "./record-binding.ts";
 
 /** The interpreter's memory is the machine's: up to 4 GiB. */
 export const MEMORY_PAGES = 65536;
@@ -31,16 +32,15 @@ const ENGINE_HELPERS: Readonly<Record<string, HelperDeclaration>> = {
 class Generator implements Callees {
   readonly #module = new ModuleWriter();
   readonly #helpers = new Map<string, number>();
-  readonly #dispatch: number;
-  readonly #handlerType: number;
+  readonly #to: Continuations;
 
   constructor() {
     this.#module.importSharedMemory("env", "memory", MEMORY_PAGES);
     for (const [name, declaration] of Object.entries({ ...ENGINE_HELPERS, ...HELPERS })) {
       this.#helpers.set(name, this.#module.importFunction("helpers", name, helperSignature(declaration)));
     }
-    this.#handlerType = this.#module.type(HANDLER_TYPE);
-    this.#dispatch = this.#module.declare(CPU_TYPE);
+    const handlerType = this.#module.type(HANDLER_TYPE);
+    this.#to = { handlerType, dispatch: this.#module.declare(CPU_TYPE) };
   }
 
   helper(name: string): number {
@@ -52,8 +52,7 @@ class Generator implements Callees {
   generate(): Uint8Array<ArrayBuffer> {
     this.#defineDispatch();
     const special = [this.#leave(), this.#raise(VECTOR.UD), this.#raise(VECTOR.GP)];
-    const forms = FORMS.map((form) => this.#handler(programOf(form), form.row.attributes.ends === true));
-    this.#module.table([...special, ...forms]);
+    this.#module.table([...special, ...FORMS.flatMap((form) => this.#handlersOf(form))]);
     const pack = this.#state((b) => b.set(CPU.eflags, b.eflags()));
     this.#module.export("pack_flags", pack);
     this.#module.export("unpack_flags", this.#state((b) => b.flags("raw", 32, [b.get(CPU.eflags, "i32")])));
@@ -69,12 +68,21 @@ class Generator implements Callees {
     return index;
   }
 
-  /** handler(cpu, record): the program, then the next record, the dispatcher, or a return with a trap. */
-  #handler(program: Program, ends: boolean): number {
+  /** The form's handlers in the order of ADDRESSING. */
+  #handlersOf(form: Form): number[] {
+    const program = lowerFlags(programOf(form));
+    const any = this.#handler(program, form, ADDRESSING.any);
+    if (!program.nodes.some((node) => node.op === "ea")) return new Array<number>(ADDRESSINGS).fill(any);
+    return [any, this.#handler(program, form, ADDRESSING.flat), this.#handler(program, form, ADDRESSING.flatBase)];
+  }
+
+  /** handler(cpu, record): the lowered program, then the next record, the dispatcher, or a return with a trap. */
+  #handler(program: Program, form?: Form, addressing: number = ADDRESSING.any): number {
+    const ends = form?.row.attributes.ends === true;
     return this.#function(HANDLER_TYPE, (f) => {
-      const binding = new RecordBinding(f, this.#dispatch, this.#handlerType);
+      const binding = new RecordBinding(f, this.#to, form, addressing);
       const fault = f.open("block");
-      const left = new ProgramEmitter(f, CPU_PARAM, binding, this, fault).emit(lowerFlags(program));
+      const left = new ProgramEmitter(f, CPU_PARAM, binding, this, fault).emit(program);
       if (!left && ends) {
         binding.setRip(() => binding.ripNext());
         binding.end();
@@ -90,13 +98,13 @@ class Generator implements Callees {
   #raise(vector: number): number {
     const b = new Builder();
     b.trapIf(b.i32(1), vector);
-    return this.#handler(b.program(), false);
+    return this.#handler(b.program());
   }
 
   /** Ends a block that does not end in a jump. */
   #leave(): number {
     return this.#function(HANDLER_TYPE, (f) => {
-      const binding = new RecordBinding(f, this.#dispatch, this.#handlerType);
+      const binding = new RecordBinding(f, this.#to);
       binding.setRip(() => binding.ripThis());
       binding.spend();
       binding.dispatch();
@@ -109,7 +117,7 @@ class Generator implements Callees {
     write(b);
     return this.#function(CPU_TYPE, (f) => {
       const fault = f.open("block");
-      const binding = new RecordBinding(f, this.#dispatch, this.#handlerType);
+      const binding = new RecordBinding(f, this.#to);
       new ProgramEmitter(f, CPU_PARAM, binding, this, fault).emit(lowerFlags(b.program()));
       f.close();
       f.i32(0);
@@ -184,8 +192,8 @@ class Generator implements Callees {
     f.get(record);
     f.get(record);
     f.memory("i32.load", RECORD.handler);
-    f.tailCallIndirect(this.#handlerType);
-    this.#module.define(this.#dispatch, f);
+    f.tailCallIndirect(this.#to.handlerType);
+    this.#module.define(this.#to.dispatch, f);
   }
 
   /** run(cpu): executes until a trap other than an exception, which it delivers; returns that trap. */
@@ -194,7 +202,7 @@ class Generator implements Callees {
       const trap = f.local("i32");
       const again = f.open("loop");
       f.get(CPU_PARAM);
-      f.call(this.#dispatch);
+      f.call(this.#to.dispatch);
       f.tee(trap);
       f.i32(TRAP.exception);
       f.op("i32.ne");

@@ -1,23 +1,45 @@
 import type { Node } from "../../../isa/ir/ops.ts";
-import { CPU, TRAP } from "../../../isa/state.ts";
+import { CPU, segmentOffset, TRAP } from "../../../isa/state.ts";
+import type { Form } from "../../../isa/table/row.ts";
 import type { FunctionWriter, Local } from "../asm/function-writer.ts";
 import type { Binding } from "../emitter/program-emitter.ts";
-import { RECORD, RECORD_SIZE } from "./record.ts";
+import { ADDRESSING, RECORD, RECORD_SIZE } from "./record.ts";
 
 /** Locals of a handler: handler(cpu, record). */
 export const CPU_PARAM: Local = 0;
 export const RECORD_PARAM: Local = 1;
 
+/** Segments that have a base in 64-bit mode too. */
+const BASED_SEGMENTS: ReadonlySet<number> = new Set([segmentOffset("fs"), segmentOffset("gs")]);
+
+/** Functions of the module that handlers end in. */
+export interface Continuations {
+  /** Index of dispatch(cpu). */
+  readonly dispatch: number;
+  /** Type index of handlers. */
+  readonly handlerType: number;
+}
+
 /** Binds a program to the fields of the decoded record at run time. */
 export class RecordBinding implements Binding {
   readonly #f: FunctionWriter;
-  readonly #dispatch: number;
-  readonly #handlerType: number;
+  readonly #to: Continuations;
+  readonly #addressing: number;
+  readonly #long: boolean;
+  readonly #relative: boolean;
 
-  constructor(f: FunctionWriter, dispatch: number, handlerType: number) {
+  /** `form` and `addressing` tell what is known of the instructions that the handler is for; without a form nothing is. */
+  constructor(f: FunctionWriter, to: Continuations, form?: Form, addressing: number = ADDRESSING.any) {
     this.#f = f;
-    this.#dispatch = dispatch;
-    this.#handlerType = handlerType;
+    this.#to = to;
+    this.#addressing = addressing;
+    this.#long = form?.mode === "only64";
+    this.#relative = form?.operands.some((operand) => operand.kind === "relative") ?? false;
+  }
+
+  isFlat(segment: number | undefined): boolean {
+    if (segment === undefined) return this.#addressing !== ADDRESSING.any;
+    return this.#long && !BASED_SEGMENTS.has(segment);
   }
 
   registerAddress(slot: NonNullable<Node["slot"]>): number {
@@ -39,12 +61,14 @@ export class RecordBinding implements Binding {
   ea(): void {
     const f = this.#f;
     this.#register(RECORD.base);
+    this.#record("i64.load", RECORD.disp);
+    f.op("i64.add");
+    if (this.#addressing === ADDRESSING.flatBase) return;
     this.#register(RECORD.index);
     this.#record("i64.load32_u", RECORD.scale);
     f.op("i64.shl");
     f.op("i64.add");
-    this.#record("i64.load", RECORD.disp);
-    f.op("i64.add");
+    if (this.#addressing === ADDRESSING.flat) return;
     this.addressMask();
     f.op("i64.and");
   }
@@ -66,9 +90,39 @@ export class RecordBinding implements Binding {
   }
 
   jump(rip: Local): void {
-    this.setRip(() => this.#f.get(rip));
     this.spend();
+    if (this.#relative) this.#followLink(rip);
+    this.setRip(() => this.#f.get(rip));
     this.dispatch();
+  }
+
+  /** Goes straight to the record of a relative jump's target, if it is known and the budget allows. */
+  #followLink(rip: Local): void {
+    const f = this.#f;
+    const link = f.local("i32");
+    this.#record("i32.load", RECORD.nextLink);
+    this.#record("i32.load", RECORD.takenLink);
+    f.get(rip);
+    this.ripNext();
+    f.op("i64.eq");
+    f.op("select");
+    f.tee(link);
+    f.i32(0);
+    f.op("i32.ne");
+    this.#state("i32.load", CPU.budget);
+    f.i32(0);
+    f.op("i32.ge_s");
+    f.op("i32.and");
+    f.open("if");
+    f.get(CPU_PARAM);
+    f.get(rip);
+    f.memory("i64.store", CPU.blockRip);
+    f.get(CPU_PARAM);
+    f.get(link);
+    f.get(link);
+    f.memory("i32.load", RECORD.handler);
+    f.tailCallIndirect(this.#to.handlerType);
+    f.close();
   }
 
   end(): void {
@@ -115,7 +169,7 @@ export class RecordBinding implements Binding {
 
   dispatch(): void {
     this.#f.get(CPU_PARAM);
-    this.#f.tailCall(this.#dispatch);
+    this.#f.tailCall(this.#to.dispatch);
   }
 
   #goto(distance: number): void {
@@ -127,7 +181,7 @@ export class RecordBinding implements Binding {
       f.op("i32.add");
     }
     this.#record("i32.load", distance + RECORD.handler);
-    f.tailCallIndirect(this.#handlerType);
+    f.tailCallIndirect(this.#to.handlerType);
   }
 
   #rip(delta: number): void {

@@ -26,6 +26,9 @@ export const RECORD = place([
   ["imm", 8],
   // all ones in the address size
   ["mask", 8],
+  // of a relative jump: records of its target and of the instruction after it, if on the same page and decoded, else 0
+  ["takenLink", 4],
+  ["nextLink", 4],
 ] as const);
 
 export const RECORD_SIZE = 64;
@@ -40,8 +43,19 @@ export const HANDLER = {
   tooLong: 2,
 } as const;
 
-/** Handler of the form with id 0. */
-export const FIRST_FORM = 3;
+/**
+ * Every form has a handler for each way of addressing: any; flat segment and 64-bit addresses; the same without an
+ * index. The handler of a form that addresses no memory is the same for all.
+ */
+export const ADDRESSING = { any: 0, flat: 1, flatBase: 2 } as const;
+export const ADDRESSINGS = 3;
+
+const FIRST_FORM = 3;
+
+/** Index of a form's handler in the interpreter's table. */
+export function handlerIndex(form: number, addressing: number): number {
+  return FIRST_FORM + form * ADDRESSINGS + addressing;
+}
 
 /** The register files that a form's slots index. */
 interface SlotFiles {
@@ -74,7 +88,7 @@ export class RecordWriter {
   instruction(at: number, insn: Instruction, delta: number, count: number): void {
     const view = this.#view;
     const next = delta + insn.length;
-    this.#head(at, FIRST_FORM + insn.form.id, delta, next, count);
+    this.#head(at, handlerIndex(insn.form.id, addressingOf(insn)), delta, next, count);
     const files = this.#filesOf(insn.form);
     const rex = insn.rex !== 0;
     view.setUint16(at + RECORD.reg, slotField(files.reg, insn.reg, rex), true);
@@ -99,6 +113,8 @@ export class RecordWriter {
     this.#view.setUint32(at + RECORD.delta, delta, true);
     this.#view.setUint32(at + RECORD.next, next, true);
     this.#view.setUint32(at + RECORD.count, count, true);
+    this.#view.setUint32(at + RECORD.takenLink, 0, true);
+    this.#view.setUint32(at + RECORD.nextLink, 0, true);
   }
 
   #address(at: number, insn: Instruction, next: number): void {
@@ -114,6 +130,11 @@ export class RecordWriter {
     view.setUint32(at + RECORD.mask, insn.addressSize === 16 ? 0xffff : 0xffffffff, true);
     view.setUint32(at + RECORD.mask + 4, insn.addressSize === 64 ? 0xffffffff : 0, true);
   }
+}
+
+function addressingOf(insn: Instruction): number {
+  if (insn.segment !== FLAT || insn.addressSize !== 64) return ADDRESSING.any;
+  return insn.index === NO_REGISTER ? ADDRESSING.flatBase : ADDRESSING.flat;
 }
 
 function registerOffset(register: number): number {

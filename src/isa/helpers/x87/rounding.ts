@@ -38,6 +38,14 @@ export function round(sign: i32, high: u64, lowHalf: u64, drop: i32): void {
   carry = 1;
 }
 
+/** Drops the fraction of high:low, whatever the rounding control. */
+export function truncate(high: u64, lowHalf: u64): void {
+  rounded = high;
+  carry = 0;
+  isInexact = lowHalf != 0;
+  isUp = false;
+}
+
 /** Whether overflow gives an infinity rather than the largest finite number. */
 export function overflows_to_infinity(sign: i32): bool {
   const mode = rounding();

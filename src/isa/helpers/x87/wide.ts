@@ -31,13 +31,9 @@ export function multiply_fraction(aHigh: u64, aLow: u64, bHigh: u64, bLow: u64):
   const first = multiply_high(aHigh, bLow);
   const second = multiply_high(aLow, bHigh);
   const high = multiply(aHigh, bHigh);
-  return add(high, low, 0, first) + add_carry(low, second);
-}
-
-/** Adds to `low`; gives the carry. */
-function add_carry(to: u64, what: u64): u64 {
-  low = to + what;
-  return low < what ? 1 : 0;
+  const sum = low + first;
+  low = sum + second;
+  return high + (sum < first ? 1 : 0) + (low < second ? 1 : 0);
 }
 
 /** a + b, carry dropped. */

@@ -1,0 +1,108 @@
+/** The commands as data: what they take, and what their help says. */
+
+import type { CommandLine, OptionTable, OptionValues } from "./command-line.ts";
+
+/** What a command takes, and what its help says. */
+export interface CommandSpec<T extends OptionTable = OptionTable> {
+  readonly name: string;
+  /** What follows the command's name. */
+  readonly usage: string;
+  readonly summary: string;
+  /** Paragraphs. */
+  readonly description: readonly string[];
+  readonly options: T;
+  /** Things that it can be told to do, with what they do. */
+  readonly actions?: readonly (readonly [usage: string, help: string])[];
+  readonly examples: readonly (readonly [what: string, commandLine: string])[];
+}
+
+const HELP = { short: "h", help: "Show this help." } as const;
+
+const RUN_OPTIONS = {
+  kernel: { value: "FILE", help: "Boot this bzImage, ELF file with a PVH entry, or multiboot kernel." },
+  initrd: { value: "FILE", help: "Initial RAM disk; the first module of a multiboot kernel." },
+  module: {
+    value: "FILE[ WORDS]",
+    multiple: true,
+    help: "A module of a multiboot or PVH kernel, and the words it is given; may be repeated.",
+  },
+  append: { value: "TEXT", help: "Kernel parameters; with an image they follow its own, console=ttyS0 among them." },
+  image: { value: "NAME", help: "Boot this image; see `tskvm images`. --kernel and --initrd replace its files." },
+  arch: { value: "amd64|i386", help: "Which default image; amd64 if not given." },
+  mirror: { value: "URL", help: "Debian archive to get an image from, instead of those that apt is configured for." },
+  memory: { short: "m", value: "SIZE", help: "RAM, 32M to 3G; a number alone counts MiB. Default 512M." },
+  cpus: { value: "N", help: "Number of CPUs; the wasm engine runs 1." },
+  engine: { value: "auto|wasm|host", help: "What executes the guest: wasm, the software CPU, or host, /dev/kvm." },
+  exec: {
+    value: "COMMAND",
+    help: "Run a shell command in the guest; its output and exit status become tskvm's. Input that is no terminal is passed to it.",
+  },
+  timeout: { value: "SECONDS", help: "Stop the machine after this time, with status 124." },
+  "debug-exit": { help: "Have QEMU's isa-debug-exit at port 0xf4: a write of V ends with status (V << 1) | 1." },
+  "no-reboot": { help: "End when the guest resets the machine, instead of starting anew." },
+  stats: { help: "At the end print time, instructions and memory to standard error." },
+  help: HELP,
+} as const satisfies OptionTable;
+
+const IMAGES_OPTIONS = {
+  arch: { value: "amd64|i386", help: "Architecture of the image to pull, if no name is given." },
+  mirror: RUN_OPTIONS.mirror,
+  help: HELP,
+} as const satisfies OptionTable;
+
+/** Options before a command. */
+export const GLOBAL_OPTIONS = {
+  help: HELP,
+  version: { short: "V", help: "Show the version." },
+} as const satisfies OptionTable;
+
+/** tskvm run */
+export const RUN: CommandSpec<typeof RUN_OPTIONS> = {
+  name: "run",
+  usage: "[OPTION...]",
+  summary: "boot a machine",
+  description: [
+    "Boots a machine with its serial port on this terminal: the default image, a Debian kernel with a small root, or the kernel that --kernel names. An image is downloaded once, verified, and kept in the cache.",
+    "On a terminal Ctrl-A is the escape key: Ctrl-A x leaves, Ctrl-A h helps, Ctrl-A Ctrl-A sends Ctrl-A. In a pipe every byte passes untouched.",
+    "The exit status is that of the command (--exec) or of the debug-exit port; 0 if the guest switched the machine off or you left; 124 after --timeout; 1 if something is wrong, a triple fault of the guest included.",
+  ],
+  options: RUN_OPTIONS,
+  examples: [
+    ["a shell in a 64-bit Linux", "tskvm run"],
+    ["one command, in a 32-bit one", "tskvm run --arch i386 --exec 'uname -m; cat /proc/cpuinfo'"],
+    ["through a pipe", "echo hello | tskvm run --exec 'tr a-z A-Z' >out"],
+    ["a kernel of your own", "tskvm run --kernel bzImage --initrd root.cpio --append 'console=ttyS0' -m 1G"],
+    ["a test kernel that ends by itself", "tskvm run --kernel test.elf --debug-exit --timeout 60"],
+  ],
+};
+
+/** tskvm images */
+export const IMAGES: CommandSpec<typeof IMAGES_OPTIONS> = {
+  name: "images",
+  usage: "[list | pull [NAME...] | rm NAME... | prune] [OPTION...]",
+  summary: "list, download and remove images",
+  description: [
+    "An image is a kernel from the Debian archive with a small busybox root that is built here. `tskvm run` pulls what it needs, so this command is for looking and tidying.",
+    "They are kept in $XDG_CACHE_HOME/tskvm, by default ~/.cache/tskvm.",
+  ],
+  actions: [
+    ["list", "What there is, and what of it is in the cache; the default."],
+    ["pull [NAME...]", "Get the newest version, debian-cloud if none is named."],
+    ["rm NAME...", "Remove from the cache."],
+    ["prune", "Remove what no image needs: unfinished downloads and old versions."],
+  ],
+  options: IMAGES_OPTIONS,
+  examples: [
+    ["everything for work without a network", "tskvm images pull debian-cloud debian-686-pae"],
+    ["from another mirror", "tskvm images pull debian --mirror http://deb.debian.org/debian"],
+  ],
+};
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly CommandSpec[] = [RUN, IMAGES];
+
+/** The values that a command was given. */
+export type ValuesOf<S> = S extends CommandSpec<infer T> ? OptionValues<T> : never;
+
+/** The arguments that a command was given. */
+export type ArgumentsOf<S> = S extends CommandSpec<infer T> ? CommandLine<T> : never;

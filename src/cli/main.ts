@@ -1,0 +1,75 @@
+import { readFileSync } from "node:fs";
+import { UserError } from "../base/assert.ts";
+import { type CommandLine, type OptionSpec, type OptionTable, parseCommandLine } from "./command-line.ts";
+import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, IMAGES, RUN } from "./commands.ts";
+import { type Ending, printError } from "./ending.ts";
+import { commandHelp, programHelp } from "./help.ts";
+import { nearest } from "./nearest.ts";
+
+/** Reads a command's arguments and runs it; what it needs is loaded only then, so help and mistakes are answered at once. */
+function command<T extends OptionTable & { readonly help: OptionSpec }>(
+  spec: CommandSpec<T>,
+  load: () => Promise<(line: CommandLine<T>) => Promise<Ending>>,
+) {
+  return async (args: readonly string[]): Promise<Ending> => {
+    const line = parseCommandLine(`tskvm ${spec.name}`, spec.options, args);
+    return line.values.help ? print(commandHelp(spec)) : (await load())(line);
+  };
+}
+
+const RUNNERS: { readonly [name: string]: (args: readonly string[]) => Promise<Ending> } = {
+  run: command(RUN, async () => (await import("./run.ts")).run),
+  images: command(IMAGES, async () => (await import("./images.ts")).images),
+};
+
+async function main(args: readonly string[]): Promise<Ending> {
+  const [first, ...rest] = args;
+  if (first === undefined) return print(programHelp());
+  if (first === "help") return main(rest[0] === undefined ? [] : [rest[0], "--help"]);
+  if (first.startsWith("-")) return globalOption(args);
+  return runnerOf(first)(rest);
+}
+
+function globalOption(args: readonly string[]): Ending {
+  const [first = ""] = args;
+  const owner = COMMANDS.find(({ options }) => Object.hasOwn(options, first.replace(/^-+/, "").replace(/=.*$/s, "")));
+  if (owner && !Object.hasOwn(GLOBAL_OPTIONS, first.replace(/^-+/, "")))
+    throw new UserError(`${first} stands before the command`, `Write tskvm ${owner.name} ${first} ...`);
+  const { values } = parseCommandLine("tskvm", GLOBAL_OPTIONS, args);
+  return print(values.version ? `tskvm ${version()}\n` : programHelp());
+}
+
+function runnerOf(name: string) {
+  if (Object.hasOwn(RUNNERS, name)) return RUNNERS[name]!;
+  const names = Object.keys(RUNNERS);
+  const guess = nearest(name, names);
+  const list = `The commands are ${names.join(" and ")}; \`tskvm --help\` tells more.`;
+  throw new UserError(`unknown command "${name}"`, guess === undefined ? list : `Did you mean ${guess}? ${list}`);
+}
+
+function version(): string {
+  const file = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(file) as { version: string }).version;
+}
+
+function print(text: string): Ending {
+  process.stdout.write(text);
+  return { status: 0 };
+}
+
+/** Resolves when what was written to a stream is out, or nobody takes it. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.writableLength === 0 || stream.destroyed) return resolve();
+    for (const event of ["drain", "error", "close"]) stream.once(event, () => resolve());
+  });
+}
+
+/** Nobody reads the output any more: that is no defect. */
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
+const ending = await main(process.argv.slice(2)).catch(printError);
+if (!ending.abandoned) await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+process.exit(ending.status);

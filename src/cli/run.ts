@@ -1,0 +1,70 @@
+/** tskvm run: boots a machine and stays with it until it ends. */
+
+import { UserError } from "../base/assert.ts";
+import { ENGINES, type EngineName, type Machine, type MachineOptions, progressOn, startMachine } from "../sdk/index.ts";
+import type { ArgumentsOf, RUN, ValuesOf } from "./commands.ts";
+import type { Ending } from "./ending.ts";
+import { followMachine } from "./session.ts";
+import { parseArch, parseChoice, parseNumber } from "./values.ts";
+
+/** Runs `tskvm run ARGS`. Throws UserError. */
+export async function run({ values, positionals }: ArgumentsOf<typeof RUN>): Promise<Ending> {
+  if (positionals[0] !== undefined)
+    throw new UserError(`run takes no argument, and there is "${positionals[0]}"`, adviceFor(positionals[0]));
+  const timeoutSeconds = parseNumber("timeout", values.timeout, "30");
+  const machine = await start(machineOptions(values, process.stdin.isTTY === true));
+  const ending = await followMachine(machine, { timeoutSeconds, input: process.stdin, output: process.stdout });
+  if (values.stats) printStats(machine);
+  return ending;
+}
+
+function adviceFor(argument: string): string {
+  return /\s/.test(argument)
+    ? `To run a command, write --exec '${argument}'.`
+    : `To boot a file, write --kernel ${argument}.`;
+}
+
+/** What the options ask of the SDK. Throws UserError. */
+export function machineOptions(values: ValuesOf<typeof RUN>, inputIsTerminal: boolean): MachineOptions {
+  const { kernel, initrd, append, image, mirror, memory, exec } = values;
+  return {
+    kernel,
+    initrd,
+    append,
+    image,
+    mirror,
+    memory,
+    modules: (values.module ?? []).map(moduleOf),
+    arch: parseArch(values.arch),
+    engine: parseChoice<EngineName>("engine", values.engine, ENGINES),
+    cpus: parseNumber("cpus", values.cpus, "1"),
+    debugExit: values["debug-exit"],
+    onReset: values["no-reboot"] && "end",
+    command: exec,
+    commandInput: exec !== undefined && !inputIsTerminal,
+  };
+}
+
+/** As QEMU's -initrd for multiboot: the file, a space, the words. */
+function moduleOf(text: string): { file: string; commandLine: string } {
+  const [file = ""] = text.split(" ", 1);
+  return { file, commandLine: text };
+}
+
+async function start(options: MachineOptions): Promise<Machine> {
+  const progress = progressOn(process.stderr);
+  try {
+    return await startMachine({ ...options, progress });
+  } finally {
+    progress.end();
+  }
+}
+
+function printStats(machine: Machine): void {
+  const { instructions, seconds } = machine.stats();
+  const peak = Math.round(process.resourceUsage().maxRSS / 1024);
+  const rate = (instructions / seconds / 1e6).toFixed(1);
+  process.stderr.write(
+    `tskvm: ${seconds.toFixed(2)} s, ${(instructions / 1e6).toFixed(1)} million instructions, ${rate} million a second, peak memory ${peak} MiB\n`,
+  );
+}

@@ -1,0 +1,18 @@
+/** A vCPU as other threads reach it: words in shared memory, which can be posted. */
+export interface SharedVcpu {
+  /** One word: 1 asks the vCPU to come out. */
+  readonly kick: Int32Array;
+  /** Two words, the low one first: instructions retired up to the last look around. */
+  readonly retired: Int32Array;
+}
+
+/** `Vcpu.kick` from another thread: ends the vCPU's sleep, or else its slice of instructions. */
+export function kickVcpu(vcpu: SharedVcpu): void {
+  Atomics.store(vcpu.kick, 0, 1);
+  Atomics.notify(vcpu.kick, 0);
+}
+
+/** Instructions retired so far. */
+export function retiredInstructions(vcpu: SharedVcpu): number {
+  return (vcpu.retired[1]! >>> 0) * 0x1_0000_0000 + (vcpu.retired[0]! >>> 0);
+}

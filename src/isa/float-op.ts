@@ -1,0 +1,38 @@
+/**
+ * The first argument of the helper `simd_float`: an operation of FLOAT_OP in bits 0-4, FLOAT.double if the operands (of
+ * fromInt32 and fromInt64: the results) are doubles, the number of lanes from bit 6, and from bit 9 a predicate (compare)
+ * or a rounding (toInt32, toInt64, round).
+ */
+export const FLOAT_OP = {
+  add: 0,
+  sub: 1,
+  mul: 2,
+  div: 3,
+  min: 4,
+  max: 5,
+  sqrt: 6,
+  compare: 7,
+  /** COMISS and UCOMISS: give EFLAGS. */
+  ordered: 8,
+  unordered: 9,
+  toDouble: 10,
+  toSingle: 11,
+  toInt32: 12,
+  toInt64: 13,
+  fromInt32: 14,
+  fromInt64: 15,
+  round: 16,
+  /** Subtracts in even lanes, adds in odd ones. */
+  addSub: 17,
+} as const;
+
+export const FLOAT = {
+  opMask: 0x1f,
+  double: 0x20,
+  lanesShift: 6,
+  lanesMask: 7,
+  modeShift: 9,
+} as const;
+
+/** The mode of toInt32 and toInt64, and of ROUNDPS's immediate: bits 0-1 rounding, 4 rounding by MXCSR, 8 no PE. [SDM 2B ROUNDPS] */
+export const FLOAT_ROUND = { nearest: 0, down: 1, up: 2, zero: 3, mxcsr: 4, quiet: 8 } as const;

@@ -1,0 +1,105 @@
+// SSE arithmetic, comparisons and conversions, exact: for operands, results and settings of MXCSR that the programs
+// leave out. Which those are is written at simd-float.ts of the semantics.
+import {
+  CPU_cr4, CPU_mxcsr, CPU_scratch, CR4_OSXMMEXCPT, FLOAT_OP_add, FLOAT_OP_addSub, FLOAT_OP_compare, FLOAT_OP_div, FLOAT_OP_fromInt32,
+  FLOAT_OP_fromInt64, FLOAT_OP_max, FLOAT_OP_min, FLOAT_OP_mul, FLOAT_OP_ordered, FLOAT_OP_round, FLOAT_OP_sqrt, FLOAT_OP_sub,
+  FLOAT_OP_toDouble, FLOAT_OP_toInt32, FLOAT_OP_toInt64, FLOAT_OP_toSingle, FLOAT_OP_unordered, FLOAT_ROUND_mxcsr, FLOAT_ROUND_quiet,
+  FLOAT_double, FLOAT_lanesMask, FLOAT_lanesShift, FLOAT_modeShift, FLOAT_opMask, VECTOR_UD, VECTOR_XM,
+} from "../layout.generated.ts";
+import { raise } from "../fault.ts";
+import {
+  add, choose, divide, from_integer, holds, multiply_lane, relation, round_lane, square_root, to_double, to_integer, to_single,
+} from "./arithmetic.ts";
+import { begin, control, early, late, set_format, set_rounding } from "./number.ts";
+
+// Offsets in CPU.scratch: the operands, and the result as it grows.
+const FIRST: i32 = 32;
+const SECOND: i32 = 48;
+const RESULT: i32 = 64;
+
+const FLAGS: i32 = 0x3f;
+const MASKS: i32 = 7;
+
+/**
+ * Computes every lane and gives the result's low half; the high half is in CPU.scratch. Flags of MXCSR are set; #XM (#UD
+ * without CR4.OSXMMEXCPT) for those that are not masked. `kind`: see float-op.ts.
+ */
+export function simd_float(cpu: i32, kind: i32, xLow: u64, xHigh: u64, yLow: u64, yHigh: u64): u64 {
+  const scratch = cpu + CPU_scratch;
+  store<u64>(scratch + FIRST, xLow);
+  store<u64>(scratch + FIRST + 8, xHigh);
+  store<u64>(scratch + SECOND, yLow);
+  store<u64>(scratch + SECOND + 8, yHigh);
+  store<u64>(scratch + RESULT, 0);
+  store<u64>(scratch + RESULT + 8, 0);
+  begin(load<i32>(cpu + CPU_mxcsr));
+  lanes(scratch, kind);
+  settle(cpu);
+  store<u64>(scratch, load<u64>(scratch + RESULT + 8));
+  return load<u64>(scratch + RESULT);
+}
+
+/** Sets the sticky flags, and raises what is not masked: results are not computed once an operand's exception is raised. */
+function settle(cpu: i32): void {
+  const enabled = ~(control >> MASKS) & FLAGS;
+  const found = early & enabled ? early : early | late;
+  store<i32>(cpu + CPU_mxcsr, control | found);
+  if (found & enabled) raise(cpu, load<u64>(cpu + CPU_cr4) & CR4_OSXMMEXCPT ? VECTOR_XM : VECTOR_UD, 0);
+}
+
+/** The width of an operation's operands and of its results. */
+function source_width(op: i32, double: bool): i32 {
+  if (op == FLOAT_OP_fromInt32) return 4;
+  return op == FLOAT_OP_fromInt64 || double ? 8 : 4;
+}
+
+function result_width(op: i32, double: bool): i32 {
+  if (op == FLOAT_OP_toInt32 || op == FLOAT_OP_toSingle) return 4;
+  return op == FLOAT_OP_toInt64 || op == FLOAT_OP_toDouble || double || op == FLOAT_OP_ordered || op == FLOAT_OP_unordered ? 8 : 4;
+}
+
+function lanes(scratch: i32, kind: i32): void {
+  const op = kind & FLOAT_opMask;
+  const double = (kind & FLOAT_double) != 0;
+  const count = (kind >> FLOAT_lanesShift) & FLOAT_lanesMask;
+  const mode = kind >> FLOAT_modeShift;
+  const from = source_width(op, double);
+  const to = result_width(op, double);
+  if ((op == FLOAT_OP_toInt32 || op == FLOAT_OP_toInt64 || op == FLOAT_OP_round) && !(mode & FLOAT_ROUND_mxcsr)) set_rounding(mode & 3);
+  for (let i = 0; i < count; i++) {
+    set_format(double);
+    const x = read(scratch + FIRST + i * from, from);
+    const y = read(scratch + SECOND + i * from, from);
+    const result = op <= FLOAT_OP_sqrt ? arithmetic(op, x, y) : other(op, x, y, mode, i);
+    if (to == 8) store<u64>(scratch + RESULT + i * 8, result);
+    else store<u32>(scratch + RESULT + i * 4, result as u32);
+  }
+}
+
+function read(at: i32, width: i32): u64 {
+  return width == 8 ? load<u64>(at) : (load<u32>(at) as u64);
+}
+
+function arithmetic(op: i32, x: u64, y: u64): u64 {
+  if (op == FLOAT_OP_add) return add(x, y, false);
+  if (op == FLOAT_OP_sub) return add(x, y, true);
+  if (op == FLOAT_OP_mul) return multiply_lane(x, y);
+  if (op == FLOAT_OP_div) return divide(x, y);
+  if (op == FLOAT_OP_min) return choose(x, y, false);
+  if (op == FLOAT_OP_max) return choose(x, y, true);
+  return square_root(x);
+}
+
+function other(op: i32, x: u64, y: u64, mode: i32, lane: i32): u64 {
+  if (op == FLOAT_OP_compare) return holds(x, y, mode) ? 0xffffffffffffffff : 0;
+  if (op == FLOAT_OP_ordered) return relation(x, y, true) as u64;
+  if (op == FLOAT_OP_unordered) return relation(x, y, false) as u64;
+  if (op == FLOAT_OP_toDouble) return to_double(x);
+  if (op == FLOAT_OP_toSingle) return to_single(x);
+  if (op == FLOAT_OP_toInt32) return to_integer(x, 32);
+  if (op == FLOAT_OP_toInt64) return to_integer(x, 64);
+  if (op == FLOAT_OP_fromInt32) return from_integer((x as i32) as i64);
+  if (op == FLOAT_OP_fromInt64) return from_integer(x as i64);
+  if (op == FLOAT_OP_round) return round_lane(x, !(mode & FLOAT_ROUND_quiet));
+  return add(x, y, (lane & 1) == 0);
+}

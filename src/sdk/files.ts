@@ -1,0 +1,86 @@
+/** The files that a machine boots from. */
+
+import { readFile } from "node:fs/promises";
+import { UserError } from "../base/assert.ts";
+import { concat } from "../image/cpio.ts";
+import { type ExecChannel, prepareExec } from "../image/exec-channel.ts";
+import { EXEC_APPEND } from "../image/exec-protocol.ts";
+import { type Image, resolveImage } from "../image/image.ts";
+import type { BootSource } from "../machine/machine.ts";
+import type { FileSource, MachineOptions } from "./options.ts";
+
+/** What the guest finds, and how its command's output is read. */
+export interface BootFiles {
+  readonly boot: BootSource;
+  /** The image that files were taken from. */
+  readonly image: Image | undefined;
+  readonly exec: ExecChannel | undefined;
+}
+
+/** A guest that dies while it runs a command must end, not wait for somebody to read why. */
+const COMMAND_APPEND = `${EXEC_APPEND} panic=-1`;
+
+/** Reads the files that the options name, those of an image among them. Throws UserError. */
+export async function loadBootFiles(options: MachineOptions): Promise<BootFiles> {
+  checkTogether(options);
+  const [kernel, initrd, modules] = await Promise.all([
+    readSource(options.kernel, "kernel"),
+    readSource(options.initrd, "initrd"),
+    Promise.all((options.modules ?? []).map(readModule)),
+  ]);
+  const image = needsImage(options) ? await resolveImage(options.image, options) : undefined;
+  const exec = options.command === undefined ? undefined : prepareExec(options.command, execOptions(options));
+  const root = initrd ?? (await readSource(image?.initrd, "initrd"));
+  const boot = {
+    kernel: kernel ?? (await readSource(image!.kernel, "kernel"))!,
+    kernelName: nameOf(options.kernel ?? image!.kernel),
+    commandLine: commandLine(options, image),
+    initrd: exec && root ? concat([root, exec.initrd]) : root,
+    modules,
+  };
+  return { boot, image, exec: exec?.channel };
+}
+
+function checkTogether({ command, initrd }: MachineOptions): void {
+  if (command === undefined || initrd === undefined) return;
+  throw new UserError(
+    "--exec and --initrd do not go together: a command is run by the root of an image",
+    "Leave --initrd out, or run the command in your own initrd's init.",
+  );
+}
+
+function needsImage({ kernel, image, command }: MachineOptions): boolean {
+  return kernel === undefined || image !== undefined || command !== undefined;
+}
+
+function execOptions({ commandInput }: MachineOptions): { stdin: boolean } {
+  return { stdin: commandInput ?? false };
+}
+
+function commandLine({ command, append }: MachineOptions, image: Image | undefined): string {
+  const parts = [image?.append, command === undefined ? undefined : COMMAND_APPEND, append];
+  return parts.filter((part) => part !== undefined && part !== "").join(" ");
+}
+
+async function readModule({ file, commandLine = "" }: NonNullable<MachineOptions["modules"]>[number]) {
+  return { bytes: (await readSource(file, "module"))!, commandLine };
+}
+
+function nameOf(source: FileSource): string {
+  return typeof source === "string" ? source : "the kernel";
+}
+
+const REASONS: Record<string, string> = {
+  ENOENT: "there is no such file",
+  EACCES: "permission denied",
+  EISDIR: "it is a directory",
+  ENOTDIR: "a part of the path is not a directory",
+};
+
+async function readSource(source: FileSource | undefined, what: string): Promise<Uint8Array | undefined> {
+  if (typeof source !== "string") return source;
+  return readFile(source).catch((error: NodeJS.ErrnoException) => {
+    const reason = REASONS[error.code ?? ""] ?? error.message;
+    throw new UserError(`cannot read the ${what} ${source}: ${reason}`, "Check the path.", { cause: error });
+  });
+}

@@ -1,0 +1,155 @@
+import type { Duplex } from "node:stream";
+import { Worker } from "node:worker_threads";
+import { SharedAlarm } from "../backend/alarm.ts";
+import { ChannelPort, createChannel, type SharedChannel } from "../backend/chardev/ring-backend.ts";
+import { UserError, unreachable } from "../base/assert.ts";
+import type { WasmModules } from "../engine/wasm/library.ts";
+import { kickVcpu, retiredInstructions, type SharedVcpu } from "../engine/wasm/shared-vcpu.ts";
+import type { Image } from "../image/image.ts";
+import { MachineControl, REQUEST } from "../machine/control.ts";
+import type { MachineConfig } from "../machine/machine.ts";
+import type { Outcome } from "../machine/outcome.ts";
+import { deferred } from "./deferred.ts";
+import type { BootFiles } from "./files.ts";
+import { followCommand, type GuestCommand } from "./guest-command.ts";
+import { GuestStream } from "./guest-stream.ts";
+import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.ts";
+
+/** How long a machine that was told to stop may take before its thread is ended. */
+const STOP_GRACE_MS = 1000;
+
+export interface MachineStats {
+  /** Guest instructions executed. */
+  readonly instructions: number;
+  /** Since the machine began to run, in seconds of real time. */
+  readonly seconds: number;
+}
+
+/** A machine that runs in a thread of its own. `startMachine` makes one. */
+export class Machine {
+  /** The guest's first serial port, COM1: read its output, write its input. */
+  readonly console: Duplex;
+  /** The command that the guest runs, if it was given one. */
+  readonly command: GuestCommand | undefined;
+  /** Why the machine ended. It has been read to the end when its streams have ended too. Rejects if tskvm itself failed. */
+  readonly exited: Promise<Outcome>;
+  /** The image that it was booted from, if any. */
+  readonly image: Image | undefined;
+  /** Resolves when the kernel is loaded and the machine begins to run. */
+  readonly #started = deferred<void>();
+  readonly #end = deferred<Outcome>();
+  readonly #worker: Worker;
+  readonly #control = new MachineControl();
+  readonly #alarm = new SharedAlarm();
+  readonly #ports: ChannelPort[] = [];
+  #vcpu: SharedVcpu | undefined;
+  #stats: MachineStats = { instructions: 0, seconds: 0 };
+  #startTime = 0;
+
+  private constructor(config: MachineConfig, files: BootFiles, modules: WasmModules) {
+    const console = createChannel();
+    const command = files.exec && createChannel();
+    this.image = files.image;
+    this.console = new GuestStream(this.#openPort(console));
+    this.command = files.exec && followCommand(this.#openPort(command!), files.exec, () => void this.stop());
+    this.#worker = this.#startWorker({ config, modules, console, command });
+    this.exited = this.#end.promise;
+    this.exited.then(this.#release, this.#release);
+    void this.#alarm.serve(() => this.#kick());
+  }
+
+  /** Starts a machine; resolves when it runs. Throws UserError. */
+  static async start(config: MachineConfig, files: BootFiles, modules: WasmModules): Promise<Machine> {
+    const machine = new Machine(config, files, modules);
+    await Promise.race([machine.#started.promise, machine.exited]);
+    return machine;
+  }
+
+  /** Switches the machine off, as pulling the plug does. */
+  async stop(): Promise<Outcome> {
+    this.#request(REQUEST.STOP);
+    const timer = setTimeout(() => void this.#worker.terminate(), STOP_GRACE_MS);
+    try {
+      return await this.exited;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Presses the power button: the guest hears of it and decides. */
+  powerButton(): void {
+    this.#request(REQUEST.POWER_BUTTON);
+  }
+
+  /** Presses the reset button. */
+  reset(): void {
+    this.#request(REQUEST.RESET);
+  }
+
+  /** What it has done so far, or did until its end. */
+  stats(): MachineStats {
+    if (this.#vcpu === undefined) return this.#stats;
+    return { instructions: retiredInstructions(this.#vcpu), seconds: (performance.now() - this.#startTime) / 1000 };
+  }
+
+  #openPort(channel: SharedChannel): ChannelPort {
+    const port = new ChannelPort(channel, () => this.#kick());
+    this.#ports.push(port);
+    return port;
+  }
+
+  #startWorker(setup: Omit<WorkerSetup, "alarm" | "control">): Worker {
+    const workerData: WorkerSetup = { ...setup, alarm: this.#alarm.words, control: this.#control.words };
+    const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData, name: "tskvm machine" });
+    worker.on("message", (message: WorkerMessage) => this.#onMessage(message));
+    worker.on("error", (error) => this.#end.reject(error));
+    return worker.on("exit", () => this.#end.resolve({ kind: "stopped" }));
+  }
+
+  #onMessage(message: WorkerMessage): void {
+    switch (message.type) {
+      case "started":
+        this.#begin(message.vcpu);
+        break;
+      case "ended":
+        this.#end.resolve(message.outcome);
+        break;
+      case "failed":
+        this.#end.reject(asError(message.error));
+        break;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #begin(vcpu: SharedVcpu): void {
+    this.#vcpu = vcpu;
+    this.#startTime = performance.now();
+    this.#started.resolve();
+    this.#kick();
+  }
+
+  /** Keeps the figures and lets the guest's memory go; what it has written can still be read. */
+  readonly #release = () => {
+    this.#stats = this.stats();
+    this.#vcpu = undefined;
+    this.#alarm.close();
+    for (const port of this.#ports) port.close();
+  };
+
+  #request(request: number): void {
+    this.#control.request(request);
+    this.#kick();
+  }
+
+  #kick(): void {
+    if (this.#vcpu !== undefined) kickVcpu(this.#vcpu);
+  }
+}
+
+function asError({ message, remedy, stack }: WorkerError): Error {
+  if (remedy !== undefined) return new UserError(message, remedy);
+  const error = new Error(message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}

@@ -1,0 +1,65 @@
+import { UserError } from "../base/assert.ts";
+import type { Arch } from "../image/catalog.ts";
+import type { Progress } from "../image/progress.ts";
+import { checkMemorySize } from "../machine/memory-size.ts";
+import type { EngineName } from "./engine.ts";
+
+/** A file: its path, or its bytes. */
+export type FileSource = string | Uint8Array;
+
+/** A file for a multiboot or PVH kernel, and the words it is given with it. */
+export interface ModuleSource {
+  readonly file: FileSource;
+  readonly commandLine?: string | undefined;
+}
+
+/** What to boot and on what. Nothing of it is needed: the default image boots with 512 MiB. */
+export interface MachineOptions {
+  /** A bzImage, an ELF file with a PVH entry, or a multiboot kernel; by default the image's. */
+  readonly kernel?: FileSource | undefined;
+  /** The initial RAM disk. By default the image's if it is the image that boots, or if `command` is given; else none. */
+  readonly initrd?: FileSource | undefined;
+  readonly modules?: readonly ModuleSource[] | undefined;
+  /** Kernel parameters; they follow the image's own if files of an image are used. */
+  readonly append?: string | undefined;
+  /** Name of the image to boot, for instance "debian-cloud"; `kernel` and `initrd` replace its files. */
+  readonly image?: string | undefined;
+  /** Without `image`, chooses the default image. */
+  readonly arch?: Arch | undefined;
+  /** Where an image that is not in the cache comes from, instead of apt's sources: the URL of a Debian archive. */
+  readonly mirror?: string | undefined;
+  /** Told of downloads. */
+  readonly progress?: Progress | undefined;
+  /** RAM, 32 MiB to 3 GiB: bytes, or text such as "512M" or "1G"; 512 MiB by default. */
+  readonly memory?: number | string | undefined;
+  /** Number of CPUs, 1 by default. */
+  readonly cpus?: number | undefined;
+  /** "auto" by default. */
+  readonly engine?: EngineName | undefined;
+  /** Whether a write of V to port 0xf4 ends the machine with status (V << 1) | 1. */
+  readonly debugExit?: boolean | undefined;
+  /** What a reset by the guest does: start anew, or end the machine. "reboot" by default; "end" with `command`. */
+  readonly onReset?: "reboot" | "end" | undefined;
+  /** A shell command to run in the guest, with the image's root, in place of an interactive shell. */
+  readonly command?: string | undefined;
+  /** Whether the command reads what is written to `machine.command.stdio`; by default its input is empty. */
+  readonly commandInput?: boolean | undefined;
+}
+
+const DEFAULT_MEMORY = "512M";
+const MIB = 1024 * 1024;
+const UNITS: Record<string, number> = { k: 1024, m: MIB, g: 1024 * MIB };
+
+/** Bytes of RAM that are asked for. Text without a unit counts MiB, as in QEMU. Throws UserError. */
+export function memoryBytes(memory: number | string = DEFAULT_MEMORY): number {
+  const bytes = typeof memory === "number" ? memory : parseSize(memory);
+  checkMemorySize(bytes);
+  return bytes;
+}
+
+function parseSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(?:([kmg])(?:i?b)?)?$/i.exec(text.trim());
+  if (!match) throw new UserError(`"${text}" is not an amount of memory`, "Write it like 512M or 1G.");
+  const [, number, unit = "m"] = match;
+  return Number(number) * UNITS[unit.toLowerCase()]!;
+}

@@ -1,0 +1,32 @@
+/** What the thread that runs a machine and the thread that started it tell each other. */
+
+import type { SharedChannel } from "../backend/chardev/ring-backend.ts";
+import type { WasmModules } from "../engine/wasm/library.ts";
+import type { SharedVcpu } from "../engine/wasm/shared-vcpu.ts";
+import type { MachineConfig } from "../machine/machine.ts";
+import type { Outcome } from "../machine/outcome.ts";
+
+/** What the worker is started with. */
+export interface WorkerSetup {
+  readonly config: MachineConfig;
+  readonly modules: WasmModules;
+  /** COM1 and, if a command runs there, COM2. */
+  readonly console: SharedChannel;
+  readonly command: SharedChannel | undefined;
+  /** Words of the SharedAlarm and the MachineControl. */
+  readonly alarm: Int32Array;
+  readonly control: Int32Array;
+}
+
+/** What the worker posts: first "started" or "failed", and after "started" one more of the others. */
+export type WorkerMessage =
+  | { readonly type: "started"; readonly vcpu: SharedVcpu }
+  | { readonly type: "ended"; readonly outcome: Outcome }
+  | { readonly type: "failed"; readonly error: WorkerError };
+
+/** An error on its way between threads: a UserError if it has a remedy, else a defect. */
+export interface WorkerError {
+  readonly message: string;
+  readonly remedy: string | undefined;
+  readonly stack: string | undefined;
+}

@@ -1,0 +1,161 @@
+import { readFileSync } from "node:fs";
+import { CodeCache } from "../../src/engine/wasm/code-cache.ts";
+import { generateInterpreter } from "../../src/engine/wasm/interpreter/generate.ts";
+import { decode, DECODE } from "../../src/isa/decoder/decode.ts";
+import { Instruction } from "../../src/isa/decoder/instruction.ts";
+import { evaluate, type HelperExports, type Machine, packFlags, unpackFlags } from "../../src/isa/evaluate.ts";
+import { CPU, TRAP, VECTOR } from "../../src/isa/state.ts";
+import { CODE_MAP_ENTRIES, Guest, RECORDS } from "./guest.ts";
+import { CODE, CODE_BYTES, FILLER, hashWords, PAGE } from "./layout.ts";
+import type { UserProgram, UserResult } from "./program.ts";
+import { loadState, saveState } from "./state.ts";
+
+/** Instructions after which a program counts as endless. */
+const MAX_STEPS = 200;
+
+interface Interpreter {
+  run(cpu: number): number;
+}
+
+/** Runs short user-mode programs on the executors of the software CPU: the evaluator and the interpreter. */
+export class Bench {
+  readonly #guest = new Guest();
+  readonly #helpers: HelperExports;
+  readonly #interpreter: Interpreter;
+  readonly #code: CodeCache;
+  readonly #machine: Machine;
+  readonly #insn = new Instruction();
+  readonly #fetched = new Uint8Array(16);
+
+  constructor() {
+    const { memory, cells } = this.#guest;
+    const helpers = new WebAssembly.Module(readFileSync(new URL("../../dist/isa/helpers.wasm", import.meta.url)));
+    this.#helpers = new WebAssembly.Instance(helpers, { env: this.#environment(helpers) }).exports as unknown as HelperExports;
+    this.#machine = { view: this.#guest.view, cpu: cells.base, helpers: this.#helpers };
+    this.#code = this.#makeCodeCache();
+    const imports = { ...this.#helpers, deliver: () => cells.setI32(CPU.trap, TRAP.shutdown) } as unknown as WebAssembly.Imports[string];
+    const interpreter = new WebAssembly.Module(generateInterpreter());
+    this.#interpreter = new WebAssembly.Instance(interpreter, { env: { memory }, helpers: imports }).exports as unknown as Interpreter;
+    this.#call("tlb_flush");
+  }
+
+  /** Runs a program on the evaluator; undefined if it does not end. */
+  evaluate(program: UserProgram): UserResult | undefined {
+    this.#begin(program);
+    for (let step = 0; step < MAX_STEPS; step++) {
+      this.#step(program.bits);
+      if (this.#guest.cells.i32(CPU.trap) === TRAP.none) continue;
+      packFlags(this.#machine);
+      return this.#result();
+    }
+    return undefined;
+  }
+
+  /** Runs a program on the generated interpreter; undefined if it does not end. */
+  interpret(program: UserProgram): UserResult | undefined {
+    this.#begin(program);
+    const { cells } = this.#guest;
+    cells.setI32(CPU.budget, MAX_STEPS);
+    return this.#interpreter.run(cells.base) === TRAP.budget ? undefined : this.#result();
+  }
+
+  /** The instructions of a program as they are decoded from its first byte on, each with its address; ends before the filler. */
+  *instructions({ bits, code, offset }: UserProgram): Generator<{ insn: Instruction; address: number }> {
+    const bytes = new Uint8Array(code.length + 16).fill(FILLER[bits]);
+    bytes.set(code);
+    for (let at = 0; at < code.length; at += this.#insn.length) {
+      if (decode(bytes, at, bytes.length - at, bits, this.#insn) !== DECODE.ok) return;
+      yield { insn: this.#insn, address: CODE + offset + at };
+    }
+  }
+
+  #begin({ bits, code, offset, state }: UserProgram): void {
+    const guest = this.#guest;
+    guest.code.fill(FILLER[bits]);
+    guest.code.set(code.subarray(0, CODE_BYTES), offset);
+    for (const page of guest.codePages) this.#code.invalidate(page);
+    guest.data.fill(0);
+    guest.enterMode(bits);
+    loadState(guest, state);
+    guest.cells.setI32(CPU.trap, TRAP.none);
+    this.#call("update_mode");
+    unpackFlags(this.#machine);
+  }
+
+  #result(): UserResult {
+    const { cells, data } = this.#guest;
+    if (cells.i32(CPU.faultVector) !== VECTOR.PF) cells.setNumber(CPU.faultAddress, 0);
+    return {
+      state: saveState(this.#guest),
+      vector: cells.i32(CPU.faultVector),
+      error: cells.i32(CPU.faultError),
+      address: this.#guest.view.getBigUint64(cells.base + CPU.faultAddress, true),
+      hash: hashWords(new Uint32Array(data.buffer, data.byteOffset, data.length / 4)),
+    };
+  }
+
+  #step(bits: 32 | 64): void {
+    const status = this.#fetch(bits);
+    if (status === DECODE.ok) evaluate(this.#machine, this.#insn);
+    else if (status === DECODE.invalid) this.#raise(VECTOR.UD);
+    else if (status === DECODE.tooLong) this.#raise(VECTOR.GP);
+  }
+
+  /** Decodes at rip; DECODE.more: a page of the instruction cannot be fetched, CPU.trap is set. */
+  #fetch(bits: 32 | 64): number {
+    const { bytes, view, cells } = this.#guest;
+    const rip = view.getBigUint64(cells.base + CPU.rip, true);
+    const first = this.#translate(rip);
+    if (first === 0) return DECODE.more;
+    const here = Math.min(15, PAGE - (first % PAGE));
+    const status = decode(bytes, first, here, bits, this.#insn);
+    if (status !== DECODE.more) return status;
+    const second = this.#translate(rip + BigInt(here));
+    if (second === 0) return DECODE.more;
+    this.#fetched.set(bytes.subarray(first, first + here));
+    this.#fetched.set(bytes.subarray(second, second + 16 - here), here);
+    return decode(this.#fetched, 0, 16, bits, this.#insn);
+  }
+
+  #translate(linear: bigint): number {
+    return Number(this.#call("fetch_translate_halves", Number(BigInt.asIntN(32, linear)), Number(BigInt.asIntN(32, linear >> 32n)))) >>> 0;
+  }
+
+  #raise(vector: number): void {
+    this.#guest.cells.setI32(CPU.faultVector, vector);
+    this.#guest.cells.setI32(CPU.faultError, 0);
+    this.#guest.cells.setI32(CPU.trap, TRAP.exception);
+  }
+
+  #call(name: string, ...args: (number | bigint)[]): unknown {
+    return this.#helpers[name]!(this.#guest.cells.base, ...args);
+  }
+
+  /** Of what the library asks of the engine a user program needs no more than decoded code. */
+  #environment(module: WebAssembly.Module): WebAssembly.Imports[string] {
+    const { cells } = this.#guest;
+    const unused = (name: string) => (): never => {
+      throw new Error(`a user program reached ${name}`);
+    };
+    const names = WebAssembly.Module.imports(module).filter((i) => i.kind === "function");
+    return {
+      ...Object.fromEntries(names.map(({ name }) => [name, unused(name)])),
+      memory: this.#guest.memory,
+      code_written: (_cpu: number, page: number) => this.#code.invalidate(page),
+      decode_block: (_cpu: number, host: number, low: number, high: number) =>
+        this.#code.decodeBlock(host >>> 0, cells.i32(CPU.mode), low, high),
+    };
+  }
+
+  #makeCodeCache(): CodeCache {
+    const { memory, tables, codeMap } = this.#guest;
+    const arena = { ...RECORDS, pageFlags: tables.pageFlags, maxBlocks: CODE_MAP_ENTRIES / 2 };
+    return new CodeCache(memory.buffer, arena, {
+      fetchTranslate: (low, high) => Number(this.#call("fetch_translate_halves", low, high)),
+      set: (host, mode, record) => this.#call("code_map_set", host, mode, record),
+      clear: () => codeMap.fill(0),
+      flushJumpCache: () => this.#call("jump_cache_flush"),
+      protect: (page) => this.#call("tlb_protect", page),
+    });
+  }
+}

@@ -1,0 +1,103 @@
+import { CpuCells } from "../../src/engine/wasm/cpu-cells.ts";
+import { MemoryTables, tablesBytes } from "../../src/engine/wasm/memory-tables.ts";
+import { resetState } from "../../src/engine/wasm/reset.ts";
+import { CPU, CPU_SIZE, SEGMENT, type SegmentName, segmentOffset } from "../../src/isa/state.ts";
+import { CR0, CR4, EFER } from "../../src/spec/x86/control-register.ts";
+import { CODE, CODE_PAGES, CS32, CS64, DATA, DATA_PAGES, DS32, GS_BASE, PAGE, READ_ONLY, readOnlyByte } from "./layout.ts";
+
+const MEMORY_BYTES = 16 << 20;
+const TABLES = 0x1_0000;
+const CPU_BASE = 0x10_0000;
+export const CODE_MAP_ENTRIES = 1 << 12;
+const CODE_MAP = CPU_BASE + CPU_SIZE;
+export const RECORDS = { start: CODE_MAP + CODE_MAP_ENTRIES * 16, end: 0x80_0000 } as const;
+const RAM = 0x80_0000;
+const RAM_BYTES = 0x20_0000;
+/** Guest-physical places. */
+const PAGE_TABLES = 0x1000;
+const CODE_PHYSICAL = 0x10_0000;
+const DATA_PHYSICAL = 0x11_0000;
+const READ_ONLY_PHYSICAL = 0x12_0000;
+
+/** Bits of a page table entry: present, accessed, dirty; writable; user; no execution. [SDM 3A 4.5] */
+const PRESENT = 0x61n;
+const WRITABLE = 2n;
+const USER = 4n;
+const NO_EXECUTE = 1n << 63n;
+
+/** The linear memory of a test machine in long mode: one vCPU's state and some RAM that holds its page tables. */
+export class Guest {
+  readonly memory = new WebAssembly.Memory({ initial: MEMORY_BYTES / 0x1_0000, maximum: 0x1_0000, shared: true });
+  readonly view = new DataView(this.memory.buffer);
+  readonly bytes = new Uint8Array(this.memory.buffer);
+  readonly cells = new CpuCells(this.memory.buffer, CPU_BASE);
+  readonly tables = new MemoryTables(this.memory.buffer, TABLES);
+  readonly codeMap = new Uint8Array(this.memory.buffer, CODE_MAP, CODE_MAP_ENTRIES * 16);
+  /** The pages that user programs see. */
+  readonly code = this.bytes.subarray(RAM + CODE_PHYSICAL, RAM + CODE_PHYSICAL + CODE_PAGES * PAGE);
+  readonly data = this.bytes.subarray(RAM + DATA_PHYSICAL, RAM + DATA_PHYSICAL + DATA_PAGES * PAGE);
+  #nextTable = PAGE_TABLES + PAGE;
+
+  constructor() {
+    if (TABLES + tablesBytes(MEMORY_BYTES) > CPU_BASE) throw new Error("the tables reach into the state");
+    this.tables.update([{ slot: 0, flags: 0, guestPhysAddr: 0, memorySize: RAM_BYTES, userspaceAddr: RAM, dirtyLog: undefined }]);
+    for (let n = 0; n < CODE_PAGES; n++) this.#map(CODE + n * PAGE, CODE_PHYSICAL + n * PAGE, USER);
+    for (let n = 0; n < DATA_PAGES; n++) this.#map(DATA + n * PAGE, DATA_PHYSICAL + n * PAGE, USER | WRITABLE | NO_EXECUTE);
+    this.#map(READ_ONLY, READ_ONLY_PHYSICAL, USER | NO_EXECUTE);
+    for (let n = 0; n < PAGE; n++) this.bytes[RAM + READ_ONLY_PHYSICAL + n] = readOnlyByte(n);
+    this.#initialise();
+  }
+
+  /** The state of a user process: flat segments, CPL 3. */
+  enterMode(bits: 32 | 64): void {
+    this.#segment("cs", bits === 64 ? CS64 : CS32, bits === 64 ? 0xa0_fb00 : 0xc0_fb00);
+    for (const name of ["ds", "es", "ss"] as const) this.#segment(name, DS32, 0xc0_f300);
+    for (const name of ["fs", "gs"] as const) this.#segment(name, 0, 0x1_0000);
+    this.cells.setNumber(segmentOffset("gs") + SEGMENT.base, GS_BASE);
+  }
+
+  /** Host pages of the code, as CodeCache numbers them. */
+  get codePages(): readonly number[] {
+    return Array.from({ length: CODE_PAGES }, (_, n) => (RAM + CODE_PHYSICAL) / PAGE + n);
+  }
+
+  #initialise(): void {
+    const { cells, tables } = this;
+    resetState(cells);
+    cells.setI32(CPU.codeMap, CODE_MAP);
+    cells.setI32(CPU.codeMapMask, CODE_MAP_ENTRIES - 1);
+    cells.setI32(CPU.slots, tables.slots);
+    cells.setI32(CPU.slotCount, tables.slotCount);
+    cells.setI32(CPU.pageFlags, tables.pageFlags);
+    cells.setI32(CPU.maxPhyAddr, 40);
+    cells.setWide(CPU.cr0, CR0.PG | CR0.WP | CR0.NE | CR0.ET | CR0.MP | CR0.PE, 0);
+    cells.setNumber(CPU.cr3, PAGE_TABLES);
+    cells.setNumber(CPU.cr4, CR4.PAE | CR4.PGE | CR4.OSFXSR | CR4.OSXMMEXCPT);
+    cells.setNumber(CPU.efer, EFER.SCE | EFER.LME | EFER.LMA | EFER.NXE);
+  }
+
+  #segment(name: SegmentName, selector: number, attributes: number): void {
+    const at = segmentOffset(name);
+    this.cells.setNumber(at + SEGMENT.base, 0);
+    this.cells.setI32(at + SEGMENT.limit, -1);
+    this.cells.setI32(at + SEGMENT.attributes, attributes);
+    this.cells.setI32(at + SEGMENT.selector, selector);
+  }
+
+  #map(linear: number, physical: number, rights: bigint): void {
+    let table = PAGE_TABLES;
+    for (const level of [39n, 30n, 21n]) table = this.#descend(table, Number((BigInt(linear) >> level) & 0x1ffn));
+    this.view.setBigUint64(RAM + table + 8 * ((linear / PAGE) & 0x1ff), BigInt(physical) | PRESENT | rights, true);
+  }
+
+  /** The table behind an entry, made if there is none. */
+  #descend(table: number, index: number): number {
+    const at = RAM + table + 8 * index;
+    const entry = this.view.getBigUint64(at, true);
+    if (entry !== 0n) return Number(entry & ~0xfffn);
+    const next = this.#nextTable;
+    this.#nextTable += PAGE;
+    this.view.setBigUint64(at, BigInt(next) | PRESENT | WRITABLE | USER, true);
+    return next;
+  }
+}

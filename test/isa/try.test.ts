@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { Bench } from "./bench.ts";
+import { Processor } from "./processor.ts";
+import { newState, type UserProgram } from "./program.ts";
+import { CODE } from "./layout.ts";
+test("try", () => {
+  const bench = new Bench();
+  const p = Processor.build();
+  if (typeof p === "string") throw new Error(p);
+  const state = newState();
+  state.rip = BigInt(CODE + 0x100);
+  state.gpr[0] = 5n; state.gpr[3] = 7n;
+  const program: UserProgram = { bits: 64, code: Uint8Array.of(0x48, 0x01, 0xd8), offset: 0x100, state };
+  console.log(bench.evaluate(program));
+  console.log(bench.interpret(program));
+  console.log(p.run([program]));
+  const t = Date.now();
+  for (let i = 0; i < 2000; i++) bench.evaluate(program);
+  const t1 = Date.now();
+  for (let i = 0; i < 2000; i++) bench.interpret(program);
+  const t2 = Date.now();
+  p.run(new Array(2000).fill(program));
+  const t3 = Date.now();
+  console.log(t1 - t, t2 - t1, t3 - t2);
+});
