@@ -52,7 +52,7 @@ export const emulators = {
     install: "npm run build",
     command: ({ kernel, initrd, append, memoryMiB }) => [
       ...[process.execPath, tskvm, "run", "--kernel", kernel, "--initrd", initrd, "--append", append],
-      ...["--memory", `${memoryMiB}M`, "--stats"],
+      ...["--memory", `${memoryMiB}M`, "--no-reboot", "--stats"],
     ],
     stats: true,
   },

@@ -8,15 +8,14 @@ import { describeHost, lastAllowedCore, loadAverage } from "../common/host.mjs";
 import { help, readArguments } from "./arguments.mjs";
 import { emulators } from "./emulators.mjs";
 import { prepareGuest } from "./guest.mjs";
-import { formatReport, summarizePair } from "./report.mjs";
+import { formatConditions, formatReport } from "./report.mjs";
+import { describeResult } from "./result.mjs";
 import { measureBoot } from "./run.mjs";
 
 /** @typedef {import("./arguments.mjs").Options} Options */
 /** @typedef {import("./guest.mjs").Guest} Guest */
 /** @typedef {import("./report.mjs").Pair} Pair */
 /** @typedef {import("./report.mjs").Run} Run */
-
-const resultFormat = 1;
 
 /** @param {string} text */
 const say = (text) => process.stderr.write(`${text}\n`);
@@ -42,27 +41,17 @@ export async function main(args) {
 /** @param {Options} options */
 async function benchmark(options) {
   const prefix = options.pin ? pinPrefix() : [];
-  const date = new Date().toISOString();
-  const host = { ...describeHost(), loadBefore: loadAverage() };
+  const conditions = { date: new Date().toISOString(), host: describeHost(), loadBefore: loadAverage() };
   const directory = temporaryDirectory();
   /** @type {Guest[]} */
   const guests = [];
   for (const name of options.images) guests.push(await prepareGuest(name, options.memoryMiB, directory));
   const pairs = guests.flatMap((guest) => options.emulators.map((name) => describePair(guest, name)));
   const runs = await runRounds(options, guests, pairs, prefix);
-  process.stdout.write(`${formatReport(runs, pairs)}\n${formatConditions(options, host)}`);
+  process.stdout.write(`${formatReport(runs, pairs)}\n${formatConditions(conditions, options)}`);
   if (options.json !== undefined) {
-    const summary = pairs.map((pair) => ({ ...pair, ...summarizePair(runs, pair) }));
-    const result = {
-      format: resultFormat,
-      benchmark: "boot",
-      date,
-      host,
-      options,
-      guests: guests.map(publicPart),
-      runs,
-    };
-    writeFileSync(options.json, `${JSON.stringify({ ...result, summary }, null, 2)}\n`);
+    const result = describeResult(conditions, options, guests, pairs, runs);
+    writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
   }
   return runs.some((run) => run.failure !== undefined) ? 1 : 0;
 }
@@ -118,25 +107,4 @@ async function runRounds({ rounds, timeoutSeconds }, guests, pairs, prefix) {
     }
   }
   return runs;
-}
-
-/** What the result file says of a guest: no paths of this machine. @param {Guest} guest */
-const publicPart = ({ name, arch, append, kernelPackage, kernelVersion, busyboxVersion, memoryMiB }) => ({
-  ...{ name, arch, append, kernelPackage, kernelVersion, busyboxVersion, memoryMiB },
-});
-
-/**
- * What the figures depend on.
- * @param {Options} options
- * @param {ReturnType<typeof describeHost> & { loadBefore: number }} host
- */
-function formatConditions({ rounds, memoryMiB, pin }, host) {
-  const place = `${host.processor}, ${host.cores} cores${host.virtualMachine ? " of a virtual machine" : ""}`;
-  return [
-    `Medians of ${rounds} rounds in which the emulators took turns; the ratio is the median of the rounds' ratios.`,
-    "Time is from the start of the emulator's process to the shell; peak memory is that process's VmHWM then.",
-    `Guests had ${memoryMiB} MiB and one processor${pin ? "; everything was pinned to one core" : ""}.`,
-    `Machine: ${place}, ${host.memoryMiB} MiB; ${host.system}, Linux ${host.kernel}, Node ${host.node};`,
-    `load average ${host.loadBefore.toFixed(2)} before the first boot.\n`,
-  ].join("\n");
 }

@@ -28,8 +28,6 @@ export function summarizePair(runs, { image, emulator }) {
   const of = (/** @type {string} */ name) => runs.filter((run) => run.image === image && run.emulator === name);
   const own = of(emulator);
   return {
-    image,
-    emulator,
     rounds: own.length,
     failures: own.filter((run) => run.failure !== undefined).length,
     shellSeconds: summaryOf(own, (run) => run.shellSeconds),
@@ -67,7 +65,7 @@ export function formatReport(runs, pairs) {
 function formatPair(runs, pair) {
   const name = pair.version === undefined ? pair.title : `${pair.title} ${pair.version}`;
   const { rounds, failures, ...figures } = summarizePair(runs, pair);
-  const time = pair.absence ?? [formatTime(figures.shellSeconds), formatFailures(failures, rounds)].join("");
+  const time = pair.absence ?? [...formatTime(figures.shellSeconds), ...formatFailures(failures, rounds)].join(", ");
   return [
     pair.image,
     name,
@@ -81,10 +79,29 @@ function formatPair(runs, pair) {
 
 /** @param {import("../common/statistics.mjs").Summary | undefined} summary */
 const formatTime = (summary) =>
-  summary ? `${summary.median.toFixed(1)} (${summary.min.toFixed(1)}–${summary.max.toFixed(1)})` : "";
+  summary ? [`${summary.median.toFixed(1)} (${summary.min.toFixed(1)}–${summary.max.toFixed(1)})`] : [];
 
 /** @param {number} failures @param {number} rounds */
-const formatFailures = (failures, rounds) => (failures > 0 ? ` failed ${failures} of ${rounds}` : "");
+const formatFailures = (failures, rounds) => (failures > 0 ? [`failed ${failures} of ${rounds}`] : []);
 
 /** @param {number | undefined} value @param {number} digits */
 const format = (value, digits) => value?.toFixed(digits) ?? "–";
+
+/** @typedef {{ date: string, host: ReturnType<typeof import("../common/host.mjs").describeHost>, loadBefore: number }} Conditions */
+
+/**
+ * What the figures mean and depend on.
+ * @param {Conditions} conditions
+ * @param {{ rounds: number, memoryMiB: number, pin: boolean }} options
+ */
+export function formatConditions({ host, loadBefore }, { rounds, memoryMiB, pin }) {
+  const place = `${host.processor}, ${host.cores} cores${host.virtualMachine ? " of a virtual machine" : ""}`;
+  return [
+    `Medians of ${rounds} rounds in which the emulators took turns; the ratio is the median of the rounds' ratios.`,
+    "Time is from the start of the emulator's process to the shell; processor time is that of all its threads, and peak",
+    `memory its VmHWM, by then. Guests had ${memoryMiB} MiB and one processor${pin ? "; everything was pinned to one core" : ""}.`,
+    `Machine: ${place}, ${host.memoryMiB} MiB; ${host.system}, Linux ${host.kernel}, Node ${host.node};`,
+    `load average ${loadBefore.toFixed(2)} before the first boot.`,
+    "",
+  ].join("\n");
+}

@@ -13,7 +13,7 @@ import { readStats } from "./stats.mjs";
  * @property {number | undefined} [peakBytes] of memory resident at once by then
  * @property {number} [instructions] executed by the guest in its life
  * @property {number} [instructionSeconds] in which it executed them
- * @property {string} [failure] why there is no time
+ * @property {string} [failure] why something of it is absent
  */
 
 /** How long a guest may take to power itself off. */
@@ -41,11 +41,17 @@ export async function measureBoot(command, { timeoutSeconds, stats }) {
   return { load, initSeconds: guest.seen.get(initLine), shellSeconds: guest.seen.get(shellLine), ...used, ...executed };
 }
 
-/** The guest waits for a line, then switches its machine off. @param {GuestProcess} guest */
+/**
+ * The guest waits for a line, then switches its machine off; what the emulator says then.
+ * @param {GuestProcess} guest
+ */
 async function powerOff(guest) {
   guest.send("\n");
-  await inTime(guest.ended, powerOffMs);
-  return readStats(guest.errors);
+  const ended = await inTime(guest.ended, powerOffMs);
+  const stats = readStats(guest.errors);
+  if (stats) return stats;
+  const reason = ended ? await guest.ended : `not off within ${powerOffMs / 1000} s`;
+  return { failure: `after the shell: ${reason}; ${lastLines(guest.errors || guest.tail)}` };
 }
 
 /** @param {string} text */

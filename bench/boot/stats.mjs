@@ -1,11 +1,11 @@
 // What `tskvm run --stats` says on standard error when the machine has ended.
 
 /**
- * Nothing if it does not say it.
+ * Undefined if it does not say it.
  * @param {string} text
- * @returns {{ instructions?: number, instructionSeconds?: number }}
+ * @returns {{ instructions: number, instructionSeconds: number } | undefined}
  */
 export function readStats(text) {
-  const match = /(\d+) instructions in ([\d.]+) s/.exec(text);
-  return match ? { instructions: Number(match[1]), instructionSeconds: Number(match[2]) } : {};
+  const match = /([\d.]+) s, ([\d.]+) million instructions/.exec(text);
+  return match ? { instructions: Math.round(Number(match[2]) * 1e6), instructionSeconds: Number(match[1]) } : undefined;
 }

@@ -1,8 +1,8 @@
 import { CR0, CR4, DR6, DR7, EFER, XCR0 } from "../spec/x86/control-register.ts";
 import * as msr from "../spec/x86/msr.ts";
 import * as mxcsr from "../spec/x86/mxcsr.ts";
-import * as float from "./float-op.ts";
 import * as x87 from "../spec/x86/x87.ts";
+import * as float from "./float-op.ts";
 import * as state from "./state.ts";
 
 type Constants = Readonly<Record<string, number>>;

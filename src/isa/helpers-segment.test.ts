@@ -159,6 +159,20 @@ describe("system segments", () => {
     expect(machine.fault()).toBeUndefined();
   });
 
+  test("ARPL writes memory only to raise the RPL", () => {
+    const machine = new HelperMachine().protectedMode(3);
+    machine.writeDescriptor(SELECTOR.free, small(0xf0));
+    load(machine, "ds", SELECTOR.free | 3);
+    const raise = (rpl: number) => machine.call("raise_rpl", segmentOffset("ds"), 0n, rpl);
+    machine.write(0x50000, 0x1232, 2);
+    expect([raise(1), raise(2), machine.fault()]).toEqual([0, 0, undefined]);
+    raise(3);
+    expect(machine.fault()).toEqual({ vector: VECTOR.GP, error: 0 });
+    load(machine, "ds", SELECTOR.userData);
+    expect(machine.call("raise_rpl", segmentOffset("ds"), 0x50000n, 3)).toBe(1);
+    expect(machine.read(0x50000, 2)).toBe(0x1233n);
+  });
+
   test("LGDT and SIDT", () => {
     const machine = new HelperMachine().longMode(0);
     machine.write(0xffa, 0x1234, 2);

@@ -1,25 +1,18 @@
-import { expect, test } from "vitest";
+import { test } from "vitest";
+import { writeFileSync } from "node:fs";
 import { Bench } from "./bench.ts";
 import { Processor } from "./processor.ts";
-import { newState, type UserProgram } from "./program.ts";
-import { CODE } from "./layout.ts";
+import { Fuzzer } from "./fuzz.ts";
 test("try", () => {
-  const bench = new Bench();
   const p = Processor.build();
   if (typeof p === "string") throw new Error(p);
-  const state = newState();
-  state.rip = BigInt(CODE + 0x100);
-  state.gpr[0] = 5n; state.gpr[3] = 7n;
-  const program: UserProgram = { bits: 64, code: Uint8Array.of(0x48, 0x01, 0xd8), offset: 0x100, state };
-  console.log(bench.evaluate(program));
-  console.log(bench.interpret(program));
-  console.log(p.run([program]));
+  const only = process.env.ONLY;
+  const fuzzer = new Fuzzer(new Bench(), p, (f) => !only || new RegExp(only).test(f.row.opcode + " " + f.row.mnemonic+ " "+(f.row.attributes.feature??"base")));
   const t = Date.now();
-  for (let i = 0; i < 2000; i++) bench.evaluate(program);
-  const t1 = Date.now();
-  for (let i = 0; i < 2000; i++) bench.interpret(program);
-  const t2 = Date.now();
-  p.run(new Array(2000).fill(program));
-  const t3 = Date.now();
-  console.log(t1 - t, t2 - t1, t3 - t2);
-});
+  const found = fuzzer.run(Number(process.env.SEED ?? 1), Number(process.env.COUNT ?? 8000));
+  const by = new Map<string, string[]>();
+  for (const f of found) { const l = by.get(f.form) ?? []; l.push(f.text); by.set(f.form, l); }
+  writeFileSync("/tmp/fuzz.txt", [...by].map(([k, v]) => `=== ${k} x${v.length}\n${v[0]}\n${v[1]??""}`).join("\n"));
+  console.log(fuzzer.formCount, "forms", fuzzer.compared, "compared", found.length, "bad", by.size, "kinds", Date.now() - t, "ms");
+  p.close();
+}, 100000);

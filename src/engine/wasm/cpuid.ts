@@ -4,6 +4,7 @@ import { ROWS } from "../../isa/table/index.ts";
 import { KVM_CPUID_FEATURES, KVM_CPUID_SIGNATURE, KVM_FEATURE, KVM_SIGNATURE } from "../../spec/kvm/paravirt.ts";
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, type KvmCpuid2, kvm_cpuid2 } from "../../spec/kvm/vcpu-struct.ts";
 import { CPUID_FEATURE, type CpuidRegister } from "../../spec/x86/cpuid.ts";
+import { INSTRUCTION_SETS } from "../../spec/x86/instruction-set.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 
 interface Entry {
@@ -22,14 +23,15 @@ const LINEAR_ADDRESS_BITS = 48;
 
 /** Features of the processor apart from its instructions: paging, interrupts, MSRs. */
 const SYSTEM_FEATURES = [
-  "fpu", "de", "pse", "tsc", "msr", "pae", "cx8", "apic", "sep", "mtrr", "pge", "cmov", "pat", "pse36", "clfsh", "fxsr", "cx16", "x2apic",
-  "tsc_deadline", "hypervisor", "arat", "smep", "erms", "fsrm", "arch_capabilities", "syscall", "nx", "rdtscp", "lm", "lahf_lm", "invtsc",
+  "fpu", "de", "pse", "tsc", "msr", "pae", "apic", "mtrr", "pge", "pat", "pse36", "x2apic", "tsc_deadline", "hypervisor", "arat", "smep", "erms",
+  "fsrm", "arch_capabilities", "nx", "lm", "lahf_lm", "invtsc",
 ];
 
-/** What the engine can show: the features above and those that rows of the instruction table belong to. */
+/** What the engine can show: the features above, and the instruction sets of which the table has every instruction. */
 export function supportedFeatures(): ReadonlySet<string> {
-  const ofRows = ROWS.map((row) => row.attributes.feature).filter((name) => name !== undefined);
-  return new Set([...SYSTEM_FEATURES, ...ofRows]);
+  const mnemonics = new Set(ROWS.map((row) => row.mnemonic));
+  const complete = [...INSTRUCTION_SETS].filter(([, set]) => set.every((mnemonic) => mnemonics.has(mnemonic)));
+  return new Set([...SYSTEM_FEATURES, ...complete.map(([feature]) => feature)]);
 }
 
 /**

@@ -1,4 +1,4 @@
-// Instructions that only look at descriptors: LAR, LSL, VERR, VERW, STR and SLDT. [SDM 2A LAR, LSL, 2B VERR]
+// Instructions about selectors: LAR, LSL, VERR, VERW and ARPL. [SDM 2A ARPL, LAR, LSL, 2B VERR]
 import { VECTOR_UD } from "./layout.generated.ts";
 import {
   attributes_of,
@@ -13,7 +13,10 @@ import {
   WRITABLE,
 } from "./descriptor.ts";
 import { raise, trapped } from "./fault.ts";
+import { read_mem, write_mem } from "./mmu.ts";
+import { ACCESS_READ, ACCESS_WRITE } from "./paging.ts";
 import { cpl, has_paragraphs, is_long } from "./registers.ts";
+import { segment_check } from "./segment-check.ts";
 
 /** Bit 32 of what lar and lsl return: the descriptor may be looked at (ZF). */
 const VISIBLE: u64 = 0x100000000;
@@ -66,4 +69,15 @@ export function verify_segment(cpu: i32, selector: i32, write: i32): i32 {
   if (!(attributes & ORDINARY)) return 0;
   if (write) return !(attributes & CODE) && attributes & WRITABLE ? 1 : 0;
   return !(attributes & CODE) || attributes & READABLE ? 1 : 0;
+}
+
+/** ARPL on memory: raises the RPL of the selector there if it is lower; 1: it was. */
+export function raise_rpl(cpu: i32, segment: i32, offset: u64, rpl: i32): i32 {
+  const from = segment_check(cpu, segment, offset, 2, 0);
+  if (trapped(cpu)) return 0;
+  const selector = read_mem(cpu, from, 2, ACCESS_READ) as i32;
+  if (trapped(cpu) || (selector & 3) >= rpl) return 0;
+  const to = segment_check(cpu, segment, offset, 2, 1);
+  if (!trapped(cpu)) write_mem(cpu, to, 2, ((selector & 0xfffc) | rpl) as u64, ACCESS_WRITE);
+  return 1;
 }

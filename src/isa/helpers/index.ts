@@ -1,7 +1,7 @@
 // The helper library: everything that programs of the IR and the engine call. (asc resolves `.ts` in imports, not in re-exports.)
 import { code_map_find, code_map_set, find_block } from "./blocks.ts";
 import { clts, invlpg, lmsw, read_control, read_debug, set_alignment_check, write_control, write_debug } from "./control.ts";
-import { lar, lsl, verify_segment } from "./descriptor-query.ts";
+import { lar, lsl, raise_rpl, verify_segment } from "./descriptor-query.ts";
 import { check_umip, load_table, store_table } from "./descriptor-table.ts";
 import { crc32c, udiv128, udiv64 } from "./divide.ts";
 import { deliver, interrupt, software_interrupt } from "./exceptions.ts";
@@ -64,6 +64,7 @@ export {
   write_debug,
   lar,
   lsl,
+  raise_rpl,
   verify_segment,
   check_umip,
   load_table,

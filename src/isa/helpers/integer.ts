@@ -1,12 +1,12 @@
 // Whole integer instructions that loop or branch.
-import { CPU_rip, CPU_stackMask, EFLAGS_OF, GPR_rbp, SEGMENTS_ss, VECTOR_OF } from "./layout.generated.ts";
+import { CPU_rip, CPU_stackMask, EFLAGS_OF, GPR_rbp, GPR_rsp, SEGMENTS_ss, VECTOR_OF } from "./layout.generated.ts";
 import { KIND_INT3, software_interrupt } from "./exceptions.ts";
 import { trapped } from "./fault.ts";
 import { read_mem } from "./mmu.ts";
 import { ACCESS_READ } from "./paging.ts";
 import { cpl, eflags, gpr, is_code64, set_gpr, set_stack_pointer } from "./registers.ts";
 import { segment_check } from "./segment-check.ts";
-import { open_current_stack, push, reserve, skip, stack_pointer } from "./stack.ts";
+import { open_current_stack, probe_top, push, reserve, skip, stack_pointer } from "./stack.ts";
 import { popped_flags, set_eflags } from "./system-flags.ts";
 
 /** ENTER with `width` bytes of operand size; operand: frame size, then nesting level in bits 16-20. [SDM 2A ENTER] */
@@ -15,9 +15,10 @@ export function enter(cpu: i32, operand: i32, width: i32): void {
   open_current_stack(cpu);
   if (reserve(cpu, width * (level + 1))) return;
   if (push(cpu, gpr(cpu, GPR_rbp), width)) return;
-  const frame = stack_pointer();
+  const frame = (gpr(cpu, GPR_rsp) & ~load<u64>(cpu + CPU_stackMask)) | stack_pointer();
   if (level && !push_display(cpu, level, frame, width)) return;
   skip(-(operand & 0xffff));
+  if (probe_top(cpu, width)) return;
   set_frame_pointer(cpu, frame, width);
   set_stack_pointer(cpu, stack_pointer());
 }

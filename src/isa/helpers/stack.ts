@@ -76,6 +76,11 @@ export function reserve(cpu: i32, bytes: i32): bool {
   return probe(cpu, at(lowest), bytes, access | ACCESS_WRITE);
 }
 
+/** Makes sure that the bytes that the pointer is at could be written; true: trapped. */
+export function probe_top(cpu: i32, width: i32): bool {
+  return outside(cpu, pointer, width) || probe(cpu, at(pointer), width, access | ACCESS_WRITE);
+}
+
 /** Pushes `width` bytes; true: trapped. */
 export function push(cpu: i32, value: u64, width: i32): bool {
   const top = (pointer - (width as u64)) & mask;

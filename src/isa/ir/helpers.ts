@@ -66,6 +66,8 @@ export const HELPERS = {
   lsl: declare("i32", "i64", "faults"),
   // (selector, write) -> ZF
   verify_segment: declare("i32 i32", "i32", "faults"),
+  // (state offset of the segment, offset of a selector, RPL) -> 1 if the selector's RPL was raised
+  raise_rpl: declare("i32 i64 i32", "i32", "faults writes"),
   // descriptor-table.ts
   check_umip: declare("", "none", "faults"),
   // (0 GDT or 1 IDT, linear address, bytes of the base)
@@ -125,8 +127,8 @@ export const HELPERS = {
   x87_compare_single: declare("i32 i32", "none", "writes"),
   x87_compare_double: declare("i64 i32", "none", "writes"),
   x87_compare_integer: declare("i64 i32", "none", "writes"),
-  // (i, quiet, pops, EFLAGS) -> arithmetic flags
-  x87_compare_flags: declare("i32 i32 i32 i32", "i32", "writes"),
+  // (i, quiet, pops) -> arithmetic flags
+  x87_compare_flags: declare("i32 i32 i32", "i32", "writes"),
   // environment.ts: (control word); (linear address, bytes of a field 2 or 4)
   x87_set_control: declare("i32", "none", "writes"),
   x87_initialize: declare("", "none", "writes"),

@@ -3,7 +3,7 @@ import { CPU, EFLAGS, type SegmentName, segmentOffset, VECTOR } from "../state.t
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
 import { inProtectedMode } from "./privilege.ts";
-import { peek, setStack, stackOffset } from "./stack.ts";
+import { merged, peek, stackOffset } from "./stack.ts";
 
 /** Writes a 16-bit value to a destination of the operand size; memory takes 16 bits of it only. */
 function writeSelector(b: InstructionBuilder, value: Value): void {
@@ -29,9 +29,10 @@ export const popSegment =
   (b) => {
     const segment = b.i32(segmentOffset(name));
     const selector = b.and(b.wrap(peek(b)), b.i32(0xffff));
-    const offset = stackOffset(b, b.bits / 8);
+    // with the width of the stack that was popped from, even if SS changes
+    const rsp = merged(b, "rsp", stackOffset(b, b.bits / 8));
     b.call("load_segment", segment, selector);
-    setStack(b, offset);
+    b.setGpr("rsp", rsp, 64);
     if (name === "ss") b.call("inhibit_if_ss", segment);
   };
 
@@ -93,11 +94,12 @@ const verify =
 export const verr = verify(0);
 export const verw = verify(1);
 
-/** DEST.RPL is raised to SRC.RPL. [SDM 2A ARPL] */
+/** DEST.RPL is raised to SRC.RPL; memory is written only then. [SDM 2A ARPL] */
 export const arpl: Semantics = (b) => {
   inProtectedMode(b);
-  const selector = b.readForWrite(0);
   const rpl = b.and(b.read(1), b.i32(3));
+  if (b.form.memory) return b.flags("zf", 32, [b.call("raise_rpl", b.segment(), b.ea(), rpl)]);
+  const selector = b.read(0);
   const raise = b.compare("lt_u", b.and(selector, b.i32(3)), rpl);
   b.write(0, b.select(raise, b.or(b.and(selector, b.i32(0xfffc)), rpl), selector));
   b.flags("zf", 32, [raise]);

@@ -118,9 +118,7 @@ export const compareInteger = (pops: number): Semantics =>
 /** FCOMI, FUCOMI. */
 export const compareFlags = (quiet: boolean, pops: number): Semantics =>
   computation((b) => {
-    const before = b.eflags();
-    const flags = b.call("x87_compare_flags", number(b), b.i32(Number(quiet)), b.i32(pops), before);
-    b.flags("raw", 32, [flags]);
+    b.flags("raw", 32, [b.call("x87_compare_flags", number(b), b.i32(Number(quiet)), b.i32(pops))]);
   });
 
 /** An instruction of D9 E0-FF by its low five bits. */
@@ -143,8 +141,9 @@ const moveTop = (by: number): Semantics =>
 export const incrementTop = moveTop(1);
 export const decrementTop = moveTop(-1);
 
-/** FFREE ST(i) */
+/** FFREE ST(i): C1 := 0 too. */
 export const free = control((b) => {
+  b.set(CPU.fsw, b.and(status(b), b.i32(~FSW.C1)));
   const register = b.and(b.add(b.shrU(status(b), b.i32(11)), number(b)), b.i32(7));
   b.set(CPU.ftw, b.and(b.get(CPU.ftw, "i32"), b.not(b.shl(b.i32(1), register))));
 });
@@ -156,7 +155,7 @@ export const freeAndPop = control((b) => {
   const freed = b.or(b.shl(b.i32(1), register), b.shl(b.i32(1), top));
   b.set(CPU.ftw, b.and(b.get(CPU.ftw, "i32"), b.not(freed)));
   const moved = b.and(b.add(status(b), b.i32(FSW.TOP & -FSW.TOP)), b.i32(FSW.TOP));
-  b.set(CPU.fsw, b.or(b.and(status(b), b.i32(~FSW.TOP)), moved));
+  b.set(CPU.fsw, b.or(b.and(status(b), b.i32(~(FSW.TOP | FSW.C1))), moved));
 });
 
 export const nop = control(() => {});

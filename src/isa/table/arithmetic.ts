@@ -38,7 +38,7 @@ const LOCK = { lock: true } as const;
 const LOGIC = { undefined: "a" } as const;
 const MULTIPLY = { undefined: "szap" } as const;
 const DIVIDE = { undefined: "oszapc" } as const;
-const ADX = { feature: "ADX" } as const;
+const ADX = { feature: "adx" } as const;
 
 export const ARITHMETIC: readonly Row[] = [
   ...GROUP1,

@@ -4,7 +4,7 @@ import { type Row, row } from "./row.ts";
 const TEST = { undefined: "osap" } as const;
 const CHANGE = { undefined: "osap", lock: true } as const;
 const SCAN = { undefined: "osapc" } as const;
-const CRC = { feature: "SSE4_2" } as const;
+const CRC = { feature: "sse4_2" } as const;
 
 export const BIT: readonly Row[] = [
   row("0F A3", "BT Ev,Gv", S.bt, TEST),
@@ -17,9 +17,9 @@ export const BIT: readonly Row[] = [
   row("0F BA /7", "BTC Ev,Ib", S.btc, CHANGE),
   row("0F BC", "BSF Gv,Ev", S.bsf, SCAN),
   row("0F BD", "BSR Gv,Ev", S.bsr, SCAN),
-  row("F3 0F BC", "TZCNT Gv,Ev", S.tzcnt, { undefined: "osap", feature: "BMI1" }),
-  row("F3 0F BD", "LZCNT Gv,Ev", S.lzcnt, { undefined: "osap", feature: "LZCNT" }),
-  row("F3 0F B8", "POPCNT Gv,Ev", S.popcnt, { feature: "POPCNT" }),
+  row("F3 0F BC", "TZCNT Gv,Ev", S.tzcnt, { undefined: "osap", feature: "bmi1" }),
+  row("F3 0F BD", "LZCNT Gv,Ev", S.lzcnt, { undefined: "osap", feature: "lzcnt" }),
+  row("F3 0F B8", "POPCNT Gv,Ev", S.popcnt, { feature: "popcnt" }),
   row("F2 0F 38 F0", "CRC32 Gy,Eb", S.crc32, CRC),
   row("F2 0F 38 F1", "CRC32 Gy,Ev", S.crc32, CRC),
 ];

@@ -4,7 +4,7 @@ import { type Row, row } from "./row.ts";
 
 const LOCK = { lock: true } as const;
 const ALWAYS_LOCKED = { lock: "always" } as const;
-const MOVBE = { feature: "MOVBE" } as const;
+const MOVBE = { feature: "movbe" } as const;
 
 export const MOVE: readonly Row[] = [
   row("88", "MOV Eb,Gb", S.mov),
@@ -31,7 +31,7 @@ export const MOVE: readonly Row[] = [
   row("0F C1", "XADD Ev,Gv", S.xadd, LOCK),
   row("0F B0", "CMPXCHG Eb,Gb", S.cmpxchg, LOCK),
   row("0F B1", "CMPXCHG Ev,Gv", S.cmpxchg, LOCK),
-  row("0F C7 /1", "CMPXCHG8B Ma", S.cmpxchgPair, { lock: true, sizes: [32, 64], feature: "CX8" }),
+  row("0F C7 /1", "CMPXCHG8B Ma", S.cmpxchgPair, { lock: true, sizes: [32, 64], feature: "cx8" }),
   row("8D", "LEA Gv,M", S.lea),
   row("0F C8 +r", "BSWAP Zv", S.bswap),
   row("0F 38 F0", "MOVBE Gv,Mv", S.movbe, MOVBE),
@@ -42,7 +42,7 @@ export const MOVE: readonly Row[] = [
   row("9E", "SAHF", S.sahf, { sizeless: true }),
   row("9F", "LAHF", S.lahf, { sizeless: true }),
   ...CONDITIONS.map((name, code) =>
-    row(`0F ${hex(0x40 + code)}`, `CMOV${name} Gv,Ev`, S.cmov(code), { feature: "CMOV" }),
+    row(`0F ${hex(0x40 + code)}`, `CMOV${name} Gv,Ev`, S.cmov(code), { feature: "cmov" }),
   ),
   ...CONDITIONS.map((name, code) => row(`0F ${hex(0x90 + code)}`, `SET${name} Eb`, S.set(code))),
 ];

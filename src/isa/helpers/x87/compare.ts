@@ -64,11 +64,10 @@ function compare_registers(cpu: i32, i: i32, quiet: bool): i32 {
   return UNORDERED;
 }
 
-/** Sets the condition codes and pops. */
+/** Sets the condition codes, even when the exception is reported, and pops. */
 function finish_comparison(cpu: i32, codes: i32, pops: i32): void {
-  if (is_stopped()) return commit(cpu, FSW_C1);
   signal(codes);
-  pop(cpu, pops);
+  if (!is_stopped()) pop(cpu, pops);
   commit(cpu, FSW_conditions);
 }
 
@@ -99,14 +98,12 @@ export function x87_compare_integer(cpu: i32, value: i64, pops: i32): void {
   finish_comparison(cpu, compare_top(cpu, resultSE, result, false, false), pops);
 }
 
-/** FCOMI, FUCOMI (quiet) of ST(0) and ST(i): the arithmetic flags afterwards, given EFLAGS before. */
-export function x87_compare_flags(cpu: i32, i: i32, quiet: i32, pops: i32, eflags: i32): i32 {
+/** FCOMI, FUCOMI (quiet) of ST(0) and ST(i): the arithmetic flags afterwards. */
+export function x87_compare_flags(cpu: i32, i: i32, quiet: i32, pops: i32): i32 {
   begin(cpu);
   const codes = compare_registers(cpu, i, quiet != 0);
-  const stopped = is_stopped();
-  if (!stopped) pop(cpu, pops);
-  commit(cpu, FSW_C1);
-  if (stopped) return eflags;
+  if (!is_stopped()) pop(cpu, pops);
+  commit(cpu, 0);
   return (codes & FSW_C0 ? EFLAGS_CF : 0) | (codes & FSW_C2 ? EFLAGS_PF : 0) | (codes & FSW_C3 ? EFLAGS_ZF : 0);
 }
 

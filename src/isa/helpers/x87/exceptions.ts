@@ -73,9 +73,10 @@ export function signal_stack_overflow(): void {
   raised |= FSW_IE | FSW_SF | FSW_C1;
 }
 
-/** Ends an instruction that defines some condition codes: writes the status word. */
+/** Ends an instruction that defines some condition codes, C1 after every stack fault: writes the status word. */
 export function commit(cpu: i32, conditions: i32): void {
-  store<i32>(cpu + CPU_fsw, (load<i32>(cpu + CPU_fsw) & ~conditions) | raised);
+  const defined = raised & FSW_SF ? conditions | FSW_C1 : conditions;
+  store<i32>(cpu + CPU_fsw, (load<i32>(cpu + CPU_fsw) & ~defined) | raised);
   if (raised & FSW_exceptions) update_summary(cpu);
 }
 

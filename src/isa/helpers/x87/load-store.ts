@@ -1,8 +1,8 @@
 // Loads, stores and moves within the stack. [SDM 1 8.3.3, 8.3.4]
-import { FSW_C1, FSW_IE, RC_down, RC_nearest, RC_up } from "../layout.generated.ts";
+import { FSW_C1, FSW_DE, RC_down, RC_nearest, RC_up } from "../layout.generated.ts";
 import { trapped } from "../fault.ts";
 import { store_slow } from "../mmu.ts";
-import { begin, commit, is_masked, is_stopped, is_store_stopped, rounding, signal_stack_underflow } from "./exceptions.ts";
+import { begin, commit, is_stopped, is_store_stopped, rounding, signal, signal_stack_underflow } from "./exceptions.ts";
 import { from_decimal, from_integer, to_decimal, to_integer } from "./integer.ts";
 import { narrow_double, narrow_single, wasDenormal, widen_double, widen_single } from "./real.ts";
 import { finish, has_room, is_empty, is_present, pop, push, set_register, sign_exponent, significand } from "./stack.ts";
@@ -17,7 +17,6 @@ import {
   resultSE,
   set_result,
   set_zero,
-  stops_denormal,
 } from "./value.ts";
 
 /** Pushes the result, for which there is room. */
@@ -25,11 +24,11 @@ function push_result(cpu: i32): void {
   if (!is_stopped()) push(cpu, resultSE, result);
 }
 
-/** Pushes a widened single or double: NaNs become quiet, denormals are reported. */
+/** Pushes a widened single or double: NaNs become quiet; denormals are reported but pushed all the same. */
 function push_widened(cpu: i32): void {
   if ((resultSE & EXPONENT) == EXPONENT) decides_nan(resultSE, result);
-  stops_denormal(wasDenormal);
   push_result(cpu);
+  if (wasDenormal) signal(FSW_DE);
 }
 
 /** FLD m32fp */
@@ -82,10 +81,8 @@ export function x87_load_decimal(cpu: i32, digits: u64, top: i32): void {
 /** FLD ST(i) */
 export function x87_load_register(cpu: i32, i: i32): void {
   begin(cpu);
-  if (has_room(cpu)) {
-    if (is_present(cpu, i)) set_result(sign_exponent(cpu, i), significand(cpu, i));
-    push_result(cpu);
-  }
+  if (!is_present(cpu, i)) push_result(cpu);
+  else if (has_room(cpu)) push(cpu, sign_exponent(cpu, i), significand(cpu, i));
   commit(cpu, FSW_C1);
 }
 
@@ -147,12 +144,13 @@ export function x87_exchange(cpu: i32, i: i32): void {
   commit(cpu, FSW_C1);
 }
 
-/** FCMOVcc: ST(0) := ST(i) if the condition holds. */
+/** FCMOVcc: ST(0) := ST(i) if the condition holds; C1 stays without a stack fault. */
 export function x87_move_if(cpu: i32, i: i32, condition: i32): void {
   begin(cpu);
   if (is_present(cpu, 0) && is_present(cpu, i)) {
     const from = condition ? i : 0;
-    set_result(sign_exponent(cpu, from), significand(cpu, from));
+    set_register(cpu, 0, sign_exponent(cpu, from), significand(cpu, from));
+    return;
   }
   finish(cpu, 0, 0);
 }

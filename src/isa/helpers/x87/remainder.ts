@@ -12,10 +12,14 @@ import {
   result,
   resultSE,
   set_invalid,
+  set_result,
   set_zero,
   SIGN,
   stops_denormal,
 } from "./value.ts";
+
+/** Condition codes that the instruction defines: an invalid operation leaves those of the quotient. */
+let defined: i32 = 0;
 
 /** A remainder after some bits of the quotient, of which the last three are kept. */
 let rest: u64 = 0;
@@ -23,24 +27,25 @@ let quotient: i32 = 0;
 
 /** ST(0) := the remainder of ST(0) by ST(1); `nearest`: FPREM1. */
 export function remainder(cpu: i32, nearest: bool): void {
+  defined = FSW_C1 | FSW_C2;
   if (are_present(cpu, 0, 1)) {
     reduce(sign_exponent(cpu, 0), significand(cpu, 0), sign_exponent(cpu, 1), significand(cpu, 1), nearest);
   }
-  if (is_stopped()) return commit(cpu, FSW_C1);
-  set_register(cpu, 0, resultSE, result);
-  commit(cpu, FSW_conditions);
+  if (!is_stopped()) set_register(cpu, 0, resultSE, result);
+  commit(cpu, defined);
 }
 
 function reduce(aSE: i32, a: u64, bSE: i32, b: u64, nearest: bool): void {
   if (decide_nan(aSE, a, bSE, b)) return;
   if (is_infinite(aSE, a) || !b) return set_invalid();
   if (stops_denormal(is_denormal(aSE, a) || is_denormal(bSE, b))) return;
+  defined = FSW_conditions;
   if (!a) return set_zero(aSE & SIGN);
   const biased = exponent(bSE, b);
   const distance = exponent(aSE, a) - biased;
-  const above = distance == -1 && normalized(a) > normalized(b);
-  if (!is_infinite(bSE, b) && nearest && above) return reduce_once(aSE & SIGN, a, biased, b);
-  if (is_infinite(bSE, b) || distance < 0) return keep(aSE, a);
+  if (is_infinite(bSE, b)) return set_result(aSE, a);
+  if (nearest && distance == -1 && normalized(a) > normalized(b)) return reduce_once(aSE & SIGN, a, biased, b);
+  if (distance < 0) return keep(aSE, a);
   if (distance >= 64) return reduce_partly(aSE & SIGN, a, biased, b, distance);
   divide(normalized(a), normalized(b), distance);
   if (nearest && is_over_half(normalized(b))) set_complement(aSE & SIGN, biased, normalized(b));

@@ -68,13 +68,13 @@ export function set_rounded(sign: i32, exponent: i32, high: u64, lowHalf: u64, b
 
 function overflow(sign: i32, biased: i32, drop: i32): void {
   signal(FSW_OE);
-  if (!is_masked(FSW_OE)) {
+  const wrapped = biased - WRAP;
+  if (!is_masked(FSW_OE) && wrapped < EXPONENT) {
     if (isInexact) signal_inexact(isUp);
-    if (biased - WRAP >= EXPONENT) set_result(sign | EXPONENT, INTEGER_BIT);
-    else set_result(sign | (biased - WRAP), rounded);
-    return;
+    return set_result(sign | wrapped, rounded);
   }
-  if (overflows_to_infinity(sign)) {
+  // only FSCALE goes so far that the reported result does not fit either
+  if (!is_masked(FSW_OE) || overflows_to_infinity(sign)) {
     signal(FSW_PE | FSW_C1);
     return set_result(sign | EXPONENT, INTEGER_BIT);
   }
@@ -85,11 +85,15 @@ function overflow(sign: i32, biased: i32, drop: i32): void {
 /** The result is tiny when it is so after rounding as if the exponent had no bounds. */
 function underflow(sign: i32, exponent: i32, high: u64, lowHalf: u64, drop: i32): void {
   const tiny = exponent + carry <= 0;
+  const wrapped = exponent + carry + WRAP;
   if (tiny && !is_masked(FSW_UE)) {
     signal(FSW_UE);
+    if (wrapped <= 0) {
+      signal_inexact(false);
+      return set_result(sign, 0);
+    }
     if (isInexact) signal_inexact(isUp);
-    const biased = exponent + carry + WRAP;
-    return biased > 0 ? set_result(sign | biased, rounded) : set_result(sign, 0);
+    return set_result(sign | wrapped, rounded);
   }
   const shifted = shift_right_sticky(high, lowHalf, 1 - exponent);
   round(sign, shifted, low, drop);

@@ -55,6 +55,7 @@ export function scale(aSE: i32, a: u64, bSE: i32, b: u64): void {
   if (stops_denormal(is_denormal(aSE, a) || is_denormal(bSE, b))) return;
   if (up || is_infinite(aSE, a)) return set_infinity(sign);
   if (down || !a) return set_zero(sign);
+  if (!b) return set_result(aSE, a);
   set_rounded(sign, exponent(aSE, a) + truncated(bSE, b), normalized(a), 0, 64);
 }
 
@@ -64,6 +65,7 @@ export function extract(cpu: i32): void {
     signal_stack_underflow();
     if (!is_stopped()) replace_and_push(cpu, INDEFINITE_SE, INDEFINITE, INDEFINITE_SE, INDEFINITE);
   } else if (has_room(cpu)) extract_from(cpu, sign_exponent(cpu, 0), significand(cpu, 0));
+  else if (!is_stopped()) set_register(cpu, 1, INDEFINITE_SE, INDEFINITE);
   commit(cpu, FSW_C1);
 }
 

@@ -1,0 +1,51 @@
+import { elf, pvhNote } from "./kernel-files.ts";
+
+// Guests of a few instructions: ELF kernels with a PVH entry, so they begin in 32-bit protected mode without paging.
+// [Intel SDM 2] gives the opcodes.
+
+const ENTRY = 0x10_0000;
+const COM1 = 0x3f8;
+const LINE_STATUS = COM1 + 5;
+const DEBUG_EXIT = 0xf4;
+
+type Code = readonly number[];
+
+const imm16 = (value: number): Code => [value & 0xff, value >>> 8];
+const imm32 = (value: number): Code => [...imm16(value & 0xffff), ...imm16(value >>> 16)];
+const movDx = (port: number): Code => [0x66, 0xba, ...imm16(port)];
+const movAl = (value: number): Code => [0xb0, value];
+const outDxAl: Code = [0xee];
+const inAlDx: Code = [0xec];
+const jmpShort = (distance: number): Code => [0xeb, distance & 0xff];
+
+/** Writes text to COM1. */
+export function print(text: string): Code {
+  return [...movDx(COM1), ...[...new TextEncoder().encode(text)].flatMap((byte) => [...movAl(byte), ...outDxAl])];
+}
+
+/** Writes `value` to the debug-exit port. */
+export function debugExit(value: number): Code {
+  return [...movDx(DEBUG_EXIT), ...movAl(value), ...outDxAl];
+}
+
+/** Does nothing for ever, with interrupts off. */
+export const spin: Code = jmpShort(-2);
+
+/** Sends back each byte that COM1 receives, until it is `last`. */
+export function echoUntil(last: string): Code {
+  const receive = [...movDx(LINE_STATUS), ...inAlDx, 0xa8, 0x01]; // test al, 1
+  const wait = [...receive, 0x74, -(receive.length + 2) & 0xff]; // jz receive
+  const echo = [...movDx(COM1), ...inAlDx, ...outDxAl, 0x3c, last.charCodeAt(0)]; // cmp al, last
+  return [...wait, ...echo, 0x75, -(wait.length + echo.length + 2) & 0xff]; // jne receive
+}
+
+/** Raises an exception that cannot be delivered: no IDT, so the processor shuts down. */
+export const tripleFault: Code = [0x0f, 0x01, 0x1d, ...imm32(ENTRY + 9), 0x0f, 0x0b, ...imm32(0), ...imm16(0)]; // lidt; ud2
+
+/** Resets the machine through the keyboard controller. */
+export const reset: Code = [...movDx(0x64), ...movAl(0xfe), ...outDxAl, ...spin];
+
+/** A kernel file of these instructions. */
+export function program(...code: readonly Code[]): Uint8Array {
+  return elf(32, ENTRY, [pvhNote(ENTRY, 32), { paddr: ENTRY, bytes: Uint8Array.from(code.flat()) }]);
+}

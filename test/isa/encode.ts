@@ -1,0 +1,60 @@
+import { hasModrm } from "../../src/isa/decoder/dispatch.ts";
+import { MAPS, type Opcode, parseOpcode } from "../../src/isa/table/opcode.ts";
+import type { Form } from "../../src/isa/table/row.ts";
+import type { Random } from "./random.ts";
+
+const OPERAND_SIZE = 0x66;
+const ADDRESS_SIZE = 0x67;
+const LOCK = 0xf0;
+const REPNE = 0xf2;
+const REP = 0xf3;
+/** Overrides that 64-bit mode ignores, or that name flat segments in 32-bit mode: ES, CS (only read), SS, DS. */
+const FLAT_OVERRIDES = [0x26, 0x36, 0x3e] as const;
+const GS_OVERRIDE = 0x65;
+const REX_W = 8;
+
+/** Bytes that begin with an encoding of the form, followed by more than enough for displacement and immediate. */
+export function encodeForm(form: Form, bits: 32 | 64, random: Random): Uint8Array {
+  const opcode = parseOpcode(form.row.opcode);
+  const legacy = legacyPrefixes(form, opcode, bits, random);
+  const rex = bits === 64 ? rexPrefix(form, random) : [];
+  // a REX that is not directly before the opcode is ignored
+  const stray = bits === 64 && random.chance(3) ? [0x40 + random.below(16), FLAT_OVERRIDES[0]] : [];
+  const opcodeBytes = [...escapeBytes(opcode), opcode.byte + (opcode.plusRegister ? random.below(8) : 0)];
+  const modrm = hasModrm(form.row, opcode) ? modrmBytes(form, opcode, random) : [];
+  const rest = Array.from({ length: 12 }, () => Number(random.edge(8)));
+  return Uint8Array.from([...stray, ...legacy, ...rex, ...opcodeBytes, ...modrm, ...rest]);
+}
+
+function legacyPrefixes(form: Form, opcode: Opcode, bits: 32 | 64, random: Random): number[] {
+  const prefixes: number[] = [];
+  const mandatory = opcode.prefix === undefined ? undefined : [undefined, OPERAND_SIZE, REP, REPNE][opcode.prefix];
+  if (mandatory !== undefined) prefixes.push(mandatory);
+  if (form.bits === 16) prefixes.push(OPERAND_SIZE);
+  if (form.lock && (form.row.attributes.lock !== "always" || random.chance(30))) prefixes.push(LOCK);
+  if (form.rep !== "none") prefixes.push(form.rep === "rep" ? REP : REPNE);
+  if (random.chance(bits === 64 ? 10 : 3)) prefixes.push(ADDRESS_SIZE);
+  if (random.chance(10)) prefixes.push(random.pick(FLAT_OVERRIDES));
+  if (bits === 64 && random.chance(4)) prefixes.push(GS_OVERRIDE);
+  if (random.chance(5) && prefixes.length > 0) prefixes.push(random.pick(prefixes));
+  return random.shuffle(prefixes);
+}
+
+function rexPrefix(form: Form, random: Random): number[] {
+  if (form.bits === 64 && form.row.attributes.size64 === undefined) return [0x40 + REX_W + random.below(8)];
+  return random.chance(40) ? [0x40 + random.below(8)] : [];
+}
+
+function escapeBytes(opcode: Opcode): number[] {
+  const map = MAPS[opcode.map]!;
+  return map === "" ? [] : map.length === 2 ? [0x0f] : [0x0f, Number.parseInt(map.slice(2), 16)];
+}
+
+/** ModRM and a byte that is SIB or displacement. */
+function modrmBytes(form: Form, opcode: Opcode, random: Random): number[] {
+  const reg = opcode.reg ?? random.below(8);
+  const rm = form.memory ? random.below(8) : (opcode.rm ?? random.below(8));
+  const mod = form.memory ? random.pick([0, 0, 1, 1, 2]) : 3;
+  return [(mod << 6) | (reg << 3) | rm, random.below(256)];
+}
+

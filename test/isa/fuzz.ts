@@ -1,0 +1,113 @@
+import { readFileSync } from "node:fs";
+import { FORMS } from "../../src/isa/table/forms.ts";
+import type { Form } from "../../src/isa/table/row.ts";
+import type { Bench } from "./bench.ts";
+import { describeProgram, differences, readsFlags, undefinedAfter, undefinedFlags } from "./compare.ts";
+import { isComparable, undefinedResult } from "./differences.ts";
+import { ProgramGenerator } from "./generate.ts";
+import type { Processor } from "./processor.ts";
+import type { UserProgram, UserResult } from "./program.ts";
+import { Random } from "./random.ts";
+
+const BATCH = 500;
+const RCX = 1;
+
+/** A program on which an executor and the processor disagree. */
+export interface Disagreement {
+  readonly program: UserProgram;
+  /** Opcode of its first instruction. */
+  readonly form: string;
+  readonly text: string;
+}
+
+/** The processor's features by their names in /proc/cpuinfo. */
+function processorFeatures(): ReadonlySet<string> {
+  const flags = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"));
+  return new Set(flags?.[1]!.trim().split(" "));
+}
+
+function formsFor(bits: 32 | 64, features: ReadonlySet<string>): Form[] {
+  return FORMS.filter((form) => form.mode !== (bits === 64 ? "not64" : "only64") && !(bits === 32 && form.bits === 64)).filter((form) =>
+    isComparable(form, features),
+  );
+}
+
+/** Compares the software CPU's executors with the processor on programs made from seeds. */
+export class Fuzzer {
+  readonly #bench: Bench;
+  readonly #processor: Processor;
+  readonly #forms: Readonly<Record<32 | 64, readonly Form[]>>;
+  /** Programs compared so far. */
+  compared = 0;
+
+  constructor(bench: Bench, processor: Processor, only: (form: Form) => boolean = () => true) {
+    this.#bench = bench;
+    this.#processor = processor;
+    const features = processorFeatures();
+    this.#forms = { 32: formsFor(32, features).filter(only), 64: formsFor(64, features).filter(only) };
+  }
+
+  /** Number of forms that programs begin with. */
+  get formCount(): number {
+    return new Set([...this.#forms[32], ...this.#forms[64]]).size;
+  }
+
+  /** Makes and compares `count` programs. Forms take turns. */
+  run(seed: number, count: number): Disagreement[] {
+    const found: Disagreement[] = [];
+    for (let first = 0; first < count; first += BATCH) {
+      const numbers = Array.from({ length: Math.min(BATCH, count - first) }, (_, n) => first + n);
+      found.push(...this.compare(numbers.flatMap((n) => this.#make(seed, n) ?? [])));
+    }
+    return found;
+  }
+
+  /** Compares given programs. */
+  compare(programs: readonly UserProgram[]): Disagreement[] {
+    const ending = programs.flatMap((program) => {
+      const evaluated = this.#bench.evaluate(program);
+      return evaluated ? [{ program, evaluated }] : [];
+    });
+    const native = this.#processor.run(ending.map(({ program }) => program));
+    this.compared += ending.length;
+    return ending.flatMap(({ program, evaluated }, n) => this.#judge(program, evaluated, native[n]) ?? []);
+  }
+
+  #make(seed: number, n: number): UserProgram | undefined {
+    const random = new Random(Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(n + 1, 0x85ebca77));
+    const bits = n % 4 === 3 ? 32 : 64;
+    const forms = this.#forms[bits];
+    const form = forms[(bits === 64 ? n - (n >> 2) : n >> 2) % forms.length];
+    if (form === undefined) return undefined;
+    const program = new ProgramGenerator(random, bits).program(form, forms);
+    return program !== undefined && this.#isDefined(program) ? program : undefined;
+  }
+
+  /** No instruction uses what one before it leaves undefined. */
+  #isDefined(program: UserProgram): boolean {
+    let flags = 0;
+    const cl = Number(program.state.gpr[RCX]! & 0xffn);
+    for (const { insn } of this.#bench.instructions(program)) {
+      if (undefinedResult(insn, cl) || (flags && readsFlags(insn.form))) return false;
+      flags |= undefinedFlags(insn.form);
+    }
+    return true;
+  }
+
+  #judge(program: UserProgram, evaluated: UserResult, native: UserResult | undefined): Disagreement | undefined {
+    const lines = this.#disagreements(program, evaluated, native);
+    if (lines.length === 0) return undefined;
+    const text = [describeProgram(this.#bench, program), ...lines.map((line) => `    ${line}`)].join("\n");
+    const first = this.#bench.instructions(program).next().value;
+    return { program, text, form: first ? `${first.insn.form.row.opcode} ${first.insn.form.row.mnemonic}` : "?" };
+  }
+
+  #disagreements(program: UserProgram, evaluated: UserResult, native: UserResult | undefined): string[] {
+    if (native === undefined) return ["the processor does not come to an end"];
+    const ignored = undefinedAfter(this.#bench, program, native.state.rip);
+    const oracle = differences(program, native, evaluated, ignored).map((line) => `evaluator: ${line}`);
+    const interpreted = this.#bench.interpret(program);
+    if (interpreted === undefined) return [...oracle, "interpreter: does not come to an end"];
+    return [...oracle, ...differences(program, evaluated, interpreted, 0).map((line) => `interpreter against evaluator: ${line}`)];
+  }
+}

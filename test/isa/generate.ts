@@ -1,0 +1,181 @@
+import { decode, DECODE } from "../../src/isa/decoder/decode.ts";
+import { Instruction, NO_REGISTER, RIP } from "../../src/isa/decoder/instruction.ts";
+import { EFLAGS, GPR } from "../../src/isa/state.ts";
+import type { Form } from "../../src/isa/table/row.ts";
+import { encodeForm } from "./encode.ts";
+import { CODE, CODE_BYTES, CODE_PAGES, DATA, GS_BASE, PAGE, READ_ONLY } from "./layout.ts";
+import { newState, type UserProgram, type UserState } from "./program.ts";
+import type { Random } from "./random.ts";
+import { randomImage } from "./random-image.ts";
+
+const ATTEMPTS = 50;
+const MAX_INSTRUCTIONS = 4;
+/** Forms whose counts or indexes are kept small in most programs, else every access would fault. */
+const BIT_STRINGS: ReadonlySet<string> = new Set(["BT", "BTS", "BTR", "BTC"]);
+const FLAG_RESTORERS: ReadonlySet<string> = new Set(["POPF"]);
+/** Flags that a program may load: no single steps, no alignment checks. */
+const HARMLESS_FLAGS = EFLAGS.arithmetic | EFLAGS.DF | EFLAGS.ID;
+
+/** Makes programs: what is chosen depends on nothing but the seed and the table. */
+export class ProgramGenerator {
+  readonly #random: Random;
+  readonly #insn = new Instruction();
+  readonly #bits: 32 | 64;
+  readonly #state: UserState = newState();
+  /** Registers that must keep their values: an address counts on them. */
+  readonly #pinned = new Set<number>();
+  readonly #code: number[] = [];
+  readonly #offset: number;
+
+  constructor(random: Random, bits: 32 | 64) {
+    this.#random = random;
+    this.#bits = bits;
+    // the end of the code pages and the border between them are met now and then
+    const places = [0x100, 0x100, 0x100, PAGE - random.below(16), CODE_PAGES * PAGE - CODE_BYTES];
+    this.#offset = random.pick(places);
+    this.#state.rip = BigInt(CODE + this.#offset);
+    this.#randomState();
+  }
+
+  /** A program whose first instruction is of the form, if an encoding of it was found. */
+  program(form: Form, others: readonly Form[]): UserProgram | undefined {
+    if (!this.#append(form)) return undefined;
+    const more = this.#random.chance(30) ? 1 + this.#random.below(MAX_INSTRUCTIONS - 1) : 0;
+    for (let n = 0; n < more; n++) this.#append(this.#random.pick(others));
+    return { bits: this.#bits, code: Uint8Array.from(this.#code), offset: this.#offset, state: this.#state };
+  }
+
+  #randomState(): void {
+    const random = this.#random;
+    const { gpr, fxsave, windows } = this.#state;
+    for (let n = 0; n < 16; n++) gpr[n] = random.edge(64);
+    for (const register of [GPR.rsp, GPR.rbp, GPR.rbx, GPR.rsi, GPR.rdi]) {
+      if (register === GPR.rsp || random.chance(60)) gpr[register] = this.#target(8);
+    }
+    if (random.chance(60)) gpr[GPR.rcx] = BigInt(random.below(40));
+    if (this.#bits === 32) for (let n = 0; n < 16; n++) gpr[n] = BigInt.asUintN(32, gpr[n]!);
+    for (let n = 0; n < windows.length; n++) windows[n] = random.chance(50) ? random.u32() : Number(random.edge(8));
+    this.#state.rflags = 0x202 | (random.u32() & (EFLAGS.arithmetic | EFLAGS.DF));
+    fxsave.set(randomImage(random));
+  }
+
+  /** Adds an instruction of a form and gives it registers to find its memory operand by; false if none was found. */
+  #append(form: Form): boolean {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const bytes = encodeForm(form, this.#bits, this.#random);
+      if (decode(bytes, 0, bytes.length, this.#bits, this.#insn) !== DECODE.ok || this.#insn.form !== form) continue;
+      if (this.#code.length + this.#insn.length > CODE_BYTES) return false;
+      if (!this.#isHarmless(form)) continue;
+      const insn = bytes.subarray(0, this.#insn.length);
+      if (form.memory) this.#reach(form, insn);
+      this.#prepare(form);
+      this.#code.push(...insn);
+      return true;
+    }
+    return false;
+  }
+
+  /** FS is the harness's own. */
+  #isHarmless(form: Form): boolean {
+    return !form.memory || (this.#bits === 64 ? this.#insn.segment !== 4 : this.#insn.segment < 4);
+  }
+
+  /** An address: mostly in a window, at the border of pages or at the end of the last one, now and then nowhere. */
+  #target(width: number): bigint {
+    const random = this.#random;
+    const aligned = BigInt(-(width & -width) || -1);
+    const middle = BigInt(DATA + PAGE);
+    const spread = BigInt(random.below(96)) - 48n;
+    const kind = random.below(100);
+    if (kind < 55) return (middle + spread) & aligned;
+    if (kind < 75) return middle + spread;
+    if (kind < 85) return middle - BigInt(random.below(width + 1));
+    if (kind < 90) return BigInt(DATA + 2 * PAGE - random.below(width * 2 + 1));
+    if (kind < 93) return BigInt(READ_ONLY + random.below(PAGE - 16));
+    if (kind < 95) return BigInt(DATA - random.below(width + 1));
+    if (kind < 97) return random.edge(64);
+    return random.pick([0x8000_0000_0000n, 0xffff_7fff_ffff_fff8n, 0x7fff_ffff_ffffn, 0xffff_ffff_ffff_fffcn]);
+  }
+
+  /** Where a locked access may go without stopping the whole machine: within a cache line. */
+  #lockedTarget(width: number): bigint {
+    return BigInt(DATA + PAGE + 16) & BigInt(-Math.max(width, 8));
+  }
+
+  /** Sets registers or the displacement so that the memory operand is at a target. */
+  #reach(form: Form, bytes: Uint8Array): void {
+    const insn = this.#insn;
+    const width = form.operands.find((o) => o.kind === "memory")?.width ?? 8;
+    const locked = form.lock || form.row.attributes.lock === "always";
+    const linear = locked ? this.#lockedTarget(width) : this.#target(width);
+    const offset = insn.segment === 5 ? linear - BigInt(GS_BASE) : linear;
+    const isAbsolute = insn.index === NO_REGISTER && (insn.base === NO_REGISTER || insn.base === RIP);
+    if (isAbsolute) this.#reachByDisplacement(form, bytes, offset);
+    else this.#reachByRegisters(offset);
+  }
+
+  #reachByRegisters(offset: bigint): void {
+    const { base, index, scale, dispLow } = this.#insn;
+    const { gpr } = this.#state;
+    if (base < 16 && !this.#pinned.has(base)) {
+      const both = base === index;
+      const scaled = index < 16 && !both ? gpr[index]! << BigInt(scale) : 0n;
+      const value = offset - scaled - BigInt(dispLow);
+      gpr[base] = BigInt.asUintN(this.#bits, both ? value / (1n + (1n << BigInt(scale))) : value);
+    } else if (base === NO_REGISTER && !this.#pinned.has(index)) {
+      gpr[index] = BigInt.asUintN(this.#bits, (offset - BigInt(dispLow)) >> BigInt(scale));
+    }
+    for (const register of [base, index]) if (register < 16) this.#pinned.add(register);
+  }
+
+  /** Rewrites the last bytes that are a displacement or an absolute offset. */
+  #reachByDisplacement(form: Form, bytes: Uint8Array, offset: bigint): void {
+    const insn = this.#insn;
+    const next = BigInt(CODE + this.#offset + this.#code.length + insn.length);
+    const value = insn.base === RIP ? offset - next : offset;
+    const absolute = form.row.operands.some((code) => code.startsWith("O"));
+    const size = absolute ? insn.addressSize / 8 : 4;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let at = bytes.length - size; at > 0; at--) {
+      if (view.getInt32(at, true) !== insn.dispLow) continue;
+      for (let n = 0; n < size; n++) bytes[at + n] = Number((value >> BigInt(8 * n)) & 0xffn);
+      return;
+    }
+  }
+
+  /** What an instruction needs besides its memory operand to do something worth seeing. */
+  #prepare(form: Form): void {
+    const { gpr, windows } = this.#state;
+    const { mnemonic } = form.row;
+    const random = this.#random;
+    if (BIT_STRINGS.has(mnemonic) && form.memory && !this.#pinned.has(this.#insn.reg)) {
+      gpr[this.#insn.reg] = BigInt.asUintN(this.#bits, BigInt(random.below(600)) - 300n);
+    }
+    if (FLAG_RESTORERS.has(mnemonic)) this.#tameFlags();
+    if (/^(CALL|JMP|RET)$/.test(mnemonic) && random.chance(80)) this.#plantTarget(form, windows);
+  }
+
+  /** The words that POPF may meet have no flags that would trap. */
+  #tameFlags(): void {
+    this.#state.gpr[GPR.rsp] = BigInt(DATA + PAGE + 8);
+    this.#pinned.add(GPR.rsp);
+    const view = new DataView(this.#state.windows.buffer);
+    for (let at = 64; at < 128; at += 8) view.setBigUint64(at, BigInt(this.#random.u32() & HARMLESS_FLAGS), true);
+  }
+
+  /** Puts an address of code where an indirect jump finds it. */
+  #plantTarget(form: Form, windows: Uint8Array): void {
+    const target = BigInt(CODE + this.#random.below(CODE_PAGES * PAGE));
+    if (!form.memory && form.operands[0]?.kind === "register") {
+      if (!this.#pinned.has(this.#insn.rm)) this.#state.gpr[this.#insn.rm] = target;
+      return;
+    }
+    const view = new DataView(windows.buffer);
+    const step = this.#bits / 8;
+    for (let at = 0; at < windows.length; at += step) {
+      if (step === 8) view.setBigUint64(at, target, true);
+      else view.setUint32(at, Number(target), true);
+    }
+  }
+}
+
