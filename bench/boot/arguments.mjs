@@ -33,7 +33,7 @@ export function readArguments(args) {
   for (const name of images) findCatalogEntry(name);
   return {
     rounds: positiveInteger(values, "rounds"),
-    memoryMiB: positiveInteger(values, "memory"),
+    memoryMiB: memoryOf(values),
     timeoutSeconds: positiveInteger(values, "timeout"),
     images: [...new Set(images)],
     emulators: [...new Set(values.only.flatMap(namesIn).map(knownEmulator))],
@@ -81,4 +81,11 @@ function knownEmulator(name) {
 function positiveInteger(values, name) {
   if (/^[1-9]\d*$/.test(values[name])) return Number(values[name]);
   throw new UserError(`--${name} ${values[name]} is not a positive integer`, "See --help.");
+}
+
+/** v86 takes powers of two only. @param {{ memory: string }} values */
+function memoryOf(values) {
+  const memoryMiB = positiveInteger(values, "memory");
+  if (Number.isInteger(Math.log2(memoryMiB))) return memoryMiB;
+  throw new UserError(`--memory ${memoryMiB} is not a power of two`, "See --help.");
 }

@@ -11,6 +11,7 @@ import { firmware } from "./v86-firmware.mjs";
 /**
  * @typedef {object} Emulator
  * @property {string} title
+ * @property {string} [mode] of its several ways to run
  * @property {readonly string[]} architectures
  * @property {() => string | undefined} version undefined if it is not installed
  * @property {string} install the command that installs it
@@ -22,8 +23,8 @@ const tskvm = `${root}bin/tskvm.js`;
 const qemu = "qemu-system-x86_64";
 const v86 = fileURLToPath(new URL("./v86-guest.mjs", import.meta.url));
 
-/** @param {string} path of a package.json */
-const packageVersion = (path) => /** @type {string} */ (JSON.parse(readFileSync(path, "utf8")).version);
+/** The version in a package.json, without build metadata. @param {string} path */
+const packageVersion = (path) => String(JSON.parse(readFileSync(path, "utf8")).version).replace(/\+.*/, "");
 
 /** @param {string} command @param {string[]} args */
 function outputOf(command, args) {
@@ -34,7 +35,7 @@ function outputOf(command, args) {
 function tskvmVersion() {
   if (!existsSync(`${root}dist/cli/main.js`)) return undefined;
   const commit = outputOf("git", ["describe", "--always", "--dirty"]);
-  return packageVersion(`${root}package.json`) + (commit ? ` (${commit})` : "");
+  return packageVersion(`${root}package.json`) + (commit ? ` at ${commit}` : "");
 }
 
 function v86Version() {
@@ -46,7 +47,8 @@ function v86Version() {
 /** @type {Record<string, Emulator>} */
 export const emulators = {
   tskvm: {
-    title: "tskvm, interpreter",
+    title: "tskvm",
+    mode: "interpreter",
     architectures: ["amd64", "i386"],
     version: tskvmVersion,
     install: "npm run build",
@@ -57,7 +59,8 @@ export const emulators = {
     stats: true,
   },
   qemu: {
-    title: "QEMU TCG, one thread",
+    title: "QEMU",
+    mode: "TCG, one thread",
     architectures: ["amd64", "i386"],
     version: () => /version (\S+)/.exec(outputOf(qemu, ["--version"]) ?? "")?.[1],
     install: "apt-get install qemu-system-x86",

@@ -42,18 +42,42 @@ export async function main(args) {
 async function benchmark(options) {
   const prefix = options.pin ? pinPrefix() : [];
   const conditions = { date: new Date().toISOString(), host: describeHost(), loadBefore: loadAverage() };
+  const guests = await prepareGuests(options);
+  const peers = options.emulators.map(describePeer);
+  const pairs = guests.flatMap((guest) => peers.map((peer) => pairOf(guest, peer)));
+  /** @type {Run[]} */
+  const runs = [];
+  const save = () => saveResult(options.json, describeResult(conditions, options, guests, pairs, runs));
+  save();
+  for (let round = 1; round <= options.rounds; round++) {
+    for await (const run of runRound(round, options, guests, pairs, prefix)) runs.push(run);
+    save();
+  }
+  process.stdout.write(`${formatReport(runs, pairs)}\n${formatConditions(conditions, options)}`);
+  return runs.some((run) => run.failure !== undefined) ? 1 : 0;
+}
+
+/** @param {Options} options */
+async function prepareGuests({ images, memoryMiB }) {
   const directory = temporaryDirectory();
   /** @type {Guest[]} */
   const guests = [];
-  for (const name of options.images) guests.push(await prepareGuest(name, options.memoryMiB, directory));
-  const pairs = guests.flatMap((guest) => options.emulators.map((name) => describePair(guest, name)));
-  const runs = await runRounds(options, guests, pairs, prefix);
-  process.stdout.write(`${formatReport(runs, pairs)}\n${formatConditions(conditions, options)}`);
-  if (options.json !== undefined) {
-    const result = describeResult(conditions, options, guests, pairs, runs);
-    writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
+  for (const name of images) guests.push(await prepareGuest(name, memoryMiB, directory));
+  return guests;
+}
+
+/**
+ * Saved anew after every round, so that little is lost when a long series is interrupted. Throws a UserError.
+ * @param {string | undefined} path
+ * @param {object} result
+ */
+function saveResult(path, result) {
+  if (path === undefined) return;
+  try {
+    writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`);
+  } catch (error) {
+    throw new UserError(`cannot write ${path}`, String(error), { cause: error });
   }
-  return runs.some((run) => run.failure !== undefined) ? 1 : 0;
 }
 
 /** A directory that goes when we go, however that is. */
@@ -71,40 +95,43 @@ function pinPrefix() {
   return ["taskset", "-c", String(lastAllowedCore())];
 }
 
-/** @param {Guest} guest @param {string} name @returns {Pair} */
-function describePair({ name: image, arch }, name) {
-  const { title, architectures, version: findVersion, install } = emulatorOf(name);
-  const version = findVersion();
-  const pair = { image, emulator: name, title, version };
-  if (!architectures.includes(arch)) return { ...pair, absence: `cannot run ${arch}` };
-  if (version !== undefined) return pair;
-  say(`bench: ${title} is missing; install it with: ${install}`);
-  return { ...pair, absence: `missing: ${install}` };
-}
-
 /** @param {string} name */
 const emulatorOf = (name) => /** @type {import("./emulators.mjs").Emulator} */ (emulators[name]);
 
 /**
+ * One of the emulators as it is installed here; says so if it is not.
+ * @param {string} name
+ */
+function describePeer(name) {
+  const { title, mode, architectures, version: findVersion, install } = emulatorOf(name);
+  const version = findVersion();
+  if (version === undefined) say(`bench: ${title} is missing; install it with: ${install}`);
+  const fullTitle = [title, version, mode && `(${mode})`].filter(Boolean).join(" ");
+  return { name, title: fullTitle, architectures, absence: version === undefined ? `missing: ${install}` : undefined };
+}
+
+/** @param {Guest} guest @param {ReturnType<typeof describePeer>} peer @returns {Pair} */
+function pairOf({ name: image, arch }, { name: emulator, title, architectures, absence }) {
+  return { image, emulator, title, absence: architectures.includes(arch) ? absence : `cannot run ${arch}` };
+}
+
+/**
  * Emulators take turns within a round, so that a change in the machine's speed meets them all.
+ * @param {number} round
  * @param {Options} options
  * @param {Guest[]} guests
  * @param {Pair[]} pairs
  * @param {string[]} prefix of every command
+ * @returns {AsyncGenerator<Run>}
  */
-async function runRounds({ rounds, timeoutSeconds }, guests, pairs, prefix) {
-  /** @type {Run[]} */
-  const runs = [];
-  for (let round = 1; round <= rounds; round++) {
-    for (const guest of guests) {
-      for (const { emulator } of pairs.filter(({ image, absence }) => image === guest.name && !absence)) {
-        const { command, stats = false } = emulatorOf(emulator);
-        const measured = await measureBoot([...prefix, ...command(guest)], { timeoutSeconds, stats });
-        const took = measured.failure ?? `${measured.shellSeconds?.toFixed(1)} s`;
-        say(`round ${round} of ${rounds}: ${guest.name} on ${emulator}: ${took}`);
-        runs.push({ image: guest.name, emulator, round, ...measured });
-      }
+async function* runRound(round, { rounds, timeoutSeconds }, guests, pairs, prefix) {
+  for (const guest of guests) {
+    for (const { emulator } of pairs.filter(({ image, absence }) => image === guest.name && !absence)) {
+      const { command, stats = false } = emulatorOf(emulator);
+      const measured = await measureBoot([...prefix, ...command(guest)], { timeoutSeconds, stats });
+      const took = measured.failure ?? `${measured.shellSeconds?.toFixed(1)} s`;
+      say(`round ${round} of ${rounds}: ${guest.name} on ${emulator}: ${took}`);
+      yield { image: guest.name, emulator, round, ...measured };
     }
   }
-  return runs;
 }

@@ -4,7 +4,7 @@ import { medianRatio, summarize } from "../common/statistics.mjs";
 
 /** @typedef {import("./run.mjs").Measurement} Measurement */
 /** @typedef {Measurement & { image: string, emulator: string, round: number }} Run */
-/** @typedef {{ image: string, emulator: string, title: string, version: string | undefined, absence?: string }} Pair */
+/** @typedef {{ image: string, emulator: string, title: string, absence?: string | undefined }} Pair */
 
 /** Whose time is 1 in the column of ratios. */
 const reference = "qemu";
@@ -63,12 +63,11 @@ export function formatReport(runs, pairs) {
 
 /** @param {readonly Run[]} runs @param {Pair} pair */
 function formatPair(runs, pair) {
-  const name = pair.version === undefined ? pair.title : `${pair.title} ${pair.version}`;
   const { rounds, failures, ...figures } = summarizePair(runs, pair);
   const time = pair.absence ?? [...formatTime(figures.shellSeconds), ...formatFailures(failures, rounds)].join(", ");
   return [
     pair.image,
-    name,
+    pair.title,
     time,
     format(figures.ratio, 2),
     format(figures.processorSeconds?.median, 1),

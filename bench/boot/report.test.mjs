@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { formatReport, summarizePair } from "./report.mjs";
 
-const tskvm = { image: "debian", emulator: "tskvm", title: "tskvm", version: "1" };
-const qemu = { image: "debian", emulator: "qemu", title: "QEMU", version: "7.2" };
-const v86 = { image: "debian", emulator: "v86", title: "v86", version: undefined, absence: "missing: npm ci" };
+const tskvm = { image: "debian", emulator: "tskvm", title: "tskvm 1" };
+const qemu = { image: "debian", emulator: "qemu", title: "QEMU 7.2" };
+const v86 = { image: "debian", emulator: "v86", title: "v86", absence: "missing: npm ci" };
 
 const of = { image: "debian", load: 0 };
 const counted = { instructions: 600e6, instructionSeconds: 12, peakBytes: 300 * 2 ** 20, processorSeconds: 25 };

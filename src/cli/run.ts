@@ -13,6 +13,7 @@ export async function run({ values, positionals }: ArgumentsOf<typeof RUN>): Pro
     throw new UserError(`run takes no argument, and there is "${positionals[0]}"`, adviceFor(positionals[0]));
   const timeoutSeconds = parseNumber("timeout", values.timeout, "30");
   const machine = await start(machineOptions(values, process.stdin.isTTY === true));
+  if (process.stdin.isTTY && values.exec === undefined) greet(machine);
   const ending = await followMachine(machine, { timeoutSeconds, input: process.stdin, output: process.stdout });
   if (values.stats) printStats(machine);
   return ending;
@@ -58,6 +59,11 @@ async function start(options: MachineOptions): Promise<Machine> {
   } finally {
     progress.end();
   }
+}
+
+function greet({ image }: Machine): void {
+  const what = image ? `${image.name}, ${image.kernelPackage}` : "the kernel";
+  process.stderr.write(`tskvm: starting ${what}. Ctrl-A x leaves, Ctrl-A h helps.\n`);
 }
 
 function printStats(machine: Machine): void {

@@ -49,7 +49,7 @@ async function follow(
   const { command } = machine;
   const tail = command && new ConsoleTail(machine.console);
   const reason = command ? await passCommand(command, options) : await attachTerminal(machine);
-  if (reason === "escape") return { status: 0, abandoned: true };
+  if (reason === "escape") return leave(options.output);
   if (reason === "output-closed") return { status: STATUS_PIPE, abandoned: true };
   const outcome = await machine.exited;
   if (isTimeOver()) return timeIsOver(options.timeoutSeconds!);
@@ -78,6 +78,12 @@ async function passCommand(
     input.unpipe(stdio);
     input.pause();
   }
+}
+
+/** The shell's next prompt begins on a line of its own. */
+function leave(output: NodeJS.WriteStream): Ending {
+  if (output.isTTY) process.stderr.write("\n");
+  return { status: 0, abandoned: true };
 }
 
 function timeIsOver(seconds: number): Ending {

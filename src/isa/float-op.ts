@@ -24,6 +24,8 @@ export const FLOAT_OP = {
   round: 16,
   /** Subtracts in even lanes, adds in odd ones. */
   addSub: 17,
+  /** DPPS, DPPD; the predicate is the immediate. */
+  dot: 18,
 } as const;
 
 export const FLOAT = {

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { assign, create } from "../../src/base/struct-layout.ts";
+import { assign, create, type StructInit } from "../../src/base/struct-layout.ts";
 import type { Engine, Vm } from "../../src/kvm/engine.ts";
 import { KvmError } from "../../src/kvm/errno.ts";
 import { ExitView } from "../../src/kvm/exit.ts";
@@ -11,7 +11,7 @@ import {
   KVM_EXIT_IO_OUT,
   KVM_EXIT_MMIO,
 } from "../../src/spec/kvm/exit.ts";
-import { type KvmRegs, type KvmSegment, type KvmSregs, kvm_regs } from "../../src/spec/kvm/vcpu-struct.ts";
+import { type KvmRegs, type KvmSegment, type KvmSregs, kvm_dtable, kvm_regs, kvm_segment } from "../../src/spec/kvm/vcpu-struct.ts";
 import { kvm_pit_config, kvm_userspace_memory_region } from "../../src/spec/kvm/vm-struct.ts";
 import { CR0, CR4, EFER } from "../../src/spec/x86/control-register.ts";
 import type { Bits, Code } from "./assembler.ts";
@@ -21,8 +21,6 @@ export interface Subject {
   readonly engine: Engine;
   /** Calls `vcpu.kick()`, or what it stands for, from another thread, some milliseconds from now. */
   kickFromThread(vcpu: Vcpu, milliseconds: number): Promise<void>;
-  /** Signals an eventfd from another thread, then kicks. */
-  close(): void;
 }
 
 export const MODES = ["real", "protected", "compatibility", "long"] as const;
@@ -107,7 +105,7 @@ export class Guest {
   }
 
   /** Puts code in memory and points rip there. */
-  start(code: Code, registers: Parameters<typeof create<typeof kvm_regs>>[1] = {}): this {
+  start(code: Code, registers: StructInit<typeof kvm_regs> = {}): this {
     this.place(code);
     const regs = create(kvm_regs, { rsp: AT.stack, rflags: 2, ...registers });
     regs.rip_num = code.origin;
@@ -133,9 +131,9 @@ export class Guest {
   }
 
   /** Changes some registers. */
-  setRegs(registers: Parameters<typeof create<typeof kvm_regs>>[1]): void {
+  setRegs(registers: StructInit<typeof kvm_regs>): void {
     const regs = this.vcpu.getRegs();
-    assign(regs, registers!);
+    assign(kvm_regs, regs, registers);
     this.vcpu.setRegs(regs);
   }
 
@@ -213,10 +211,10 @@ export class Guest {
     sregs.efer_num = 0;
     for (const name of ["ds", "es", "fs", "gs", "ss"] as const) flat(sregs[name], SELECTOR.data, 3, false);
     flat(sregs.cs, code64 ? SELECTOR.code64 : SELECTOR.code, 0xb, code64);
-    assign(sregs.tr, { base: AT.tss, limit: 0x67, selector: SELECTOR.tss, type: 0xb, present: 1, s: 0, unusable: 0 });
-    assign(sregs.ldt, { unusable: 1, present: 0 });
-    assign(sregs.gdt, { base: AT.gdt, limit: GDT.length * 8 - 1 });
-    assign(sregs.idt, { base: AT.idt, limit: 0xfff });
+    assign(kvm_segment, sregs.tr, { base: AT.tss, limit: 0x67, selector: SELECTOR.tss, type: 0xb, present: 1, s: 0, unusable: 0 });
+    assign(kvm_segment, sregs.ldt, { unusable: 1, present: 0 });
+    assign(kvm_dtable, sregs.gdt, { base: AT.gdt, limit: GDT.length * 8 - 1 });
+    assign(kvm_dtable, sregs.idt, { base: AT.idt, limit: 0xfff });
     if (!long) return;
     sregs.cr0_lo = (sregs.cr0_lo | CR0.PG) >>> 0;
     sregs.cr4_num |= CR4.PAE;
@@ -230,12 +228,12 @@ function realMode(sregs: KvmSregs): void {
     sregs[name].selector = 0;
     sregs[name].base_num = 0;
   }
-  assign(sregs.idt, { base: 0, limit: 0x3ff });
+  assign(kvm_dtable, sregs.idt, { base: 0, limit: 0x3ff });
 }
 
 function flat(segment: KvmSegment, selector: number, type: number, l: boolean): void {
   const fields = { base: 0, limit: 0xffff_ffff, present: 1, dpl: 0, s: 1, g: 1, avl: 0, unusable: 0 };
-  assign(segment, { ...fields, selector, type, l: l ? 1 : 0, db: l ? 0 : 1 });
+  assign(kvm_segment, segment, { ...fields, selector, type, l: l ? 1 : 0, db: l ? 0 : 1 });
 }
 
 /** The errno with which a call fails, by name; "" if it does not. */

@@ -5,6 +5,7 @@ import { elf, pvhNote } from "./kernel-files.ts";
 
 const ENTRY = 0x10_0000;
 const COM1 = 0x3f8;
+const MODEM_CONTROL = COM1 + 4;
 const LINE_STATUS = COM1 + 5;
 const DEBUG_EXIT = 0xf4;
 
@@ -36,7 +37,8 @@ export function echoUntil(last: string): Code {
   const receive = [...movDx(LINE_STATUS), ...inAlDx, 0xa8, 0x01]; // test al, 1
   const wait = [...receive, 0x74, -(receive.length + 2) & 0xff]; // jz receive
   const echo = [...movDx(COM1), ...inAlDx, ...outDxAl, 0x3c, last.charCodeAt(0)]; // cmp al, last
-  return [...wait, ...echo, 0x75, -(wait.length + echo.length + 2) & 0xff]; // jne receive
+  const readyToReceive = [...movDx(MODEM_CONTROL), ...movAl(0x03), ...outDxAl]; // DTR and RTS
+  return [...readyToReceive, ...wait, ...echo, 0x75, -(wait.length + echo.length + 2) & 0xff]; // jne receive
 }
 
 /** Raises an exception that cannot be delivered: no IDT, so the processor shuts down. */

@@ -59,13 +59,22 @@ export class Bench {
     return this.#interpreter.run(cells.base) === TRAP.budget ? undefined : this.#result();
   }
 
-  /** The instructions of a program as they are decoded from its first byte on, each with its address; ends before the filler. */
-  *instructions({ bits, code, offset }: UserProgram): Generator<{ insn: Instruction; address: number }> {
+  /** The instruction at a byte of a program; undefined where there is none. Valid until the next call. */
+  instructionAt({ bits, code }: UserProgram, at: number): Instruction | undefined {
+    if (at < 0 || at >= code.length) return undefined;
     const bytes = new Uint8Array(code.length + 16).fill(FILLER[bits]);
     bytes.set(code);
-    for (let at = 0; at < code.length; at += this.#insn.length) {
-      if (decode(bytes, at, bytes.length - at, bits, this.#insn) !== DECODE.ok) return;
-      yield { insn: this.#insn, address: CODE + offset + at };
+    return decode(bytes, at, bytes.length - at, bits, this.#insn) === DECODE.ok ? this.#insn : undefined;
+  }
+
+  /** The instructions of a program as they are decoded from its first byte on, each with its address. */
+  *instructions(program: UserProgram): Generator<{ insn: Instruction; address: number }> {
+    for (let at = 0; at < program.code.length; ) {
+      const insn = this.instructionAt(program, at);
+      if (insn === undefined) return;
+      const { length } = insn;
+      yield { insn, address: CODE + program.offset + at };
+      at += length;
     }
   }
 

@@ -4,16 +4,17 @@ import { EFLAGS, VECTOR } from "../../src/isa/state.ts";
 import { programOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { Bench } from "./bench.ts";
+import { ignoredAfterFault } from "./differences.ts";
 import { CODE } from "./layout.ts";
 import type { UserProgram, UserResult } from "./program.ts";
 
 const FLAG_LETTERS: Readonly<Record<string, number>> = {
   o: EFLAGS.OF, s: EFLAGS.SF, z: EFLAGS.ZF, a: EFLAGS.AF, p: EFLAGS.PF, c: EFLAGS.CF,
 };
-/** Of RFLAGS what a user program can change; RF is the exception's. */
-const USER_FLAGS = EFLAGS.arithmetic | EFLAGS.DF | EFLAGS.ID | EFLAGS.AC | EFLAGS.TF | EFLAGS.NT;
-/** From here on Linux reports every page fault as one of protection. */
-const KERNEL_HALF = 1n << 47n;
+/** Of RFLAGS what a user program can change and Linux restores; RF is the exception's. */
+const USER_FLAGS = EFLAGS.arithmetic | EFLAGS.DF | EFLAGS.AC | EFLAGS.TF;
+/** From here on Linux reports every page fault as one of protection: it does not tell where the kernel has pages. */
+const KERNEL_HALF = 0x7fff_ffff_f000n;
 const PROTECTION = 1;
 
 /** The flags an instruction leaves undefined, as a mask of EFLAGS. */
@@ -34,7 +35,7 @@ export function writesAllFlags(form: Form): boolean {
 }
 
 /** The flags that are undefined after all instructions of a program that were executed before the one at `rip`. */
-export function undefinedAfter(bench: Bench, program: UserProgram, rip: bigint): number {
+function undefinedAfter(bench: Bench, program: UserProgram, rip: bigint): number {
   let mask = 0;
   for (const { insn, address } of bench.instructions(program)) {
     if (BigInt(address) >= rip && rip >= BigInt(CODE + program.offset)) break;
@@ -46,11 +47,24 @@ export function undefinedAfter(bench: Bench, program: UserProgram, rip: bigint):
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 const REGISTERS = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
 
+/** What is left out of a comparison: undefined flags, and names. */
+export interface Ignored {
+  readonly flags: number;
+  readonly names: readonly RegExp[];
+}
+
+/** What of a program's outcome with an exception at `rip` is not defined. */
+export function ignoredAt(bench: Bench, program: UserProgram, rip: bigint): Ignored {
+  const insn = bench.instructionAt(program, Number(BigInt.asUintN(32, rip)) - CODE - program.offset);
+  const names = insn ? ignoredAfterFault(insn) : [];
+  return { flags: undefinedAfter(bench, program, rip), names };
+}
+
 /** What differs between two results of a program, a line each; `name: expected, got`. */
-export function differences(program: UserProgram, expected: UserResult, got: UserResult, ignoredFlags: number): string[] {
+export function differences(program: UserProgram, expected: UserResult, got: UserResult, ignored: Ignored): string[] {
   const lines: string[] = [];
   const check = (name: string, want: bigint | number, have: bigint | number): void => {
-    if (want !== have) lines.push(`${name}: expected ${hex(want)}, got ${hex(have)}`);
+    if (want !== have && !ignored.names.some((pattern) => pattern.test(name))) lines.push(`${name}: expected ${hex(want)}, got ${hex(have)}`);
   };
   const size = program.bits;
   check("vector", expected.vector, got.vector);
@@ -65,7 +79,7 @@ export function differences(program: UserProgram, expected: UserResult, got: Use
   for (let n = 0; n < registers; n++) {
     check(REGISTERS[n]!, BigInt.asUintN(size, want.gpr[n]!), BigInt.asUintN(size, have.gpr[n]!));
   }
-  const flags = USER_FLAGS & ~ignoredFlags;
+  const flags = USER_FLAGS & ~ignored.flags;
   check("flags", want.rflags & flags, have.rflags & flags);
   compareImages(want.fxsave, have.fxsave, check);
   for (const [n, byte] of want.windows.entries()) check(`window byte ${n}`, byte, have.windows[n]!);

@@ -1,5 +1,7 @@
 import type { Instruction } from "../../src/isa/decoder/instruction.ts";
+import { VECTOR } from "../../src/isa/state.ts";
 import type { Form } from "../../src/isa/table/row.ts";
+import type { UserResult } from "./program.ts";
 
 /**
  * What is not compared with the processor, and why. Two kinds: instructions whose outcome is the operating system's or the
@@ -11,6 +13,7 @@ const SEGMENT = "loads a segment register from the kernel's descriptor tables";
 const TABLES = "reads descriptor tables or system registers, which the kernel fills";
 const MACHINE = "reads clocks, counters or identification of the machine";
 const APPROXIMATE = "gives an approximation; only its greatest error is architectural [SDM 2B RCPPS, RSQRTPS]";
+const TRANSCENDENTAL = "gives a result whose last digit is the model's own [SDM 1 8.3.10]";
 const POINTERS = "stores or loads the x87 instruction and operand pointers, which differ by model [SDM 1 8.1.8]";
 const THREAD = "reads or writes a segment base that the harness lives on";
 
@@ -23,6 +26,8 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   XGETBV: TABLES, XSETBV: TABLES,
   RDTSC: MACHINE, RDTSCP: MACHINE, RDPMC: MACHINE, CPUID: MACHINE, RDRAND: MACHINE, RDSEED: MACHINE,
   RCPPS: APPROXIMATE, RCPSS: APPROXIMATE, RSQRTPS: APPROXIMATE, RSQRTSS: APPROXIMATE,
+  F2XM1: TRANSCENDENTAL, FYL2X: TRANSCENDENTAL, FYL2XP1: TRANSCENDENTAL, FPTAN: TRANSCENDENTAL, FPATAN: TRANSCENDENTAL, FSIN: TRANSCENDENTAL,
+  FCOS: TRANSCENDENTAL, FSINCOS: TRANSCENDENTAL,
   FNSAVE: POINTERS, FRSTOR: POINTERS, FNSTENV: POINTERS, FLDENV: POINTERS, FXSAVE: POINTERS, FXRSTOR: POINTERS,
   RDFSBASE: THREAD, RDGSBASE: THREAD, WRFSBASE: THREAD, WRGSBASE: THREAD,
 };
@@ -51,16 +56,92 @@ function writesSegment(form: Form): boolean {
 function shiftCount(insn: Instruction, cl: number): number {
   const last = insn.form.operands.at(-1)!;
   const count = last.kind === "immediate" ? insn.immLow : last.kind === "one" ? 1 : cl;
-  return count & (insn.form.bits === 64 && last.width !== 1 ? 0x3f : insn.form.bits === 64 ? 0x3f : 0x1f);
+  return count & (insn.form.bits === 64 ? 0x3f : 0x1f);
 }
 
 const DOUBLE_SHIFTS: ReadonlySet<string> = new Set(["SHLD", "SHRD"]);
 
 /**
- * Why what an instruction leaves in its destination is not architectural, if so; `cl` is CL as it begins.
+ * Whether what an instruction leaves in its destination is not architectural; `cl` is CL as it begins.
  * SHLD and SHRD of 16 bits by more than 16: the destination is undefined. [SDM 2B SHLD, SHRD]
  */
 export function undefinedResult(insn: Instruction, cl: number): boolean {
   const { row, bits } = insn.form;
   return DOUBLE_SHIFTS.has(row.mnemonic) && bits === 16 && shiftCount(insn, cl) > 16;
+}
+
+/** Something that a processor may do one way or another when an instruction raises an exception, so that it is not compared. */
+interface Freedom {
+  readonly why: string;
+  readonly holds: (insn: Instruction) => boolean;
+  /** What is not compared: names as `differences` gives them. */
+  readonly ignored: RegExp;
+}
+
+const MEMORY = /^(window byte|hash)/;
+
+const FREEDOMS: readonly Freedom[] = [
+  {
+    why: "which operand of CMPS is read first, when both raise exceptions, is not defined [SDM 2A CMPS]",
+    holds: ({ form }) => form.row.mnemonic === "CMPS",
+    ignored: /^(vector|address|error code)$/,
+  },
+  {
+    why: "which of several places that raise page faults is met first is not defined [SDM 2A ENTER, 2B POPA, PUSHA]",
+    holds: ({ form }) => /^(ENTER|POPA|PUSHA)$/.test(form.row.mnemonic),
+    ignored: /^address$/,
+  },
+  {
+    why: "exceptions of bytes that the mask leaves out depend on the implementation [SDM 2B MASKMOVDQU, MASKMOVQ]",
+    holds: ({ form }) => /^MASKMOV/.test(form.row.mnemonic),
+    ignored: /./,
+  },
+  {
+    why: "an MMX instruction may have set TOP to 0 and all tags before its memory access faults [SDM 1 9.5.1]",
+    holds: ({ form }) => form.operands.some((o) => "file" in o && o.file === "mmx"),
+    ignored: /^(fsw|ftw|st[0-7])$/,
+  },
+  {
+    why: "a store of 80 bits across pages may have written the first page when the second faults [SDM 3A 9.1.1]",
+    holds: ({ form }) => form.operands.some((o) => o.kind === "memory" && o.width === 10),
+    ignored: MEMORY,
+  },
+  {
+    why: "a call may look at its target before it writes the return address below the stack pointer, or after [SDM 2A CALL]",
+    holds: ({ form }) => form.row.mnemonic === "CALL",
+    ignored: /^(vector|address|error code|window byte|hash)/,
+  },
+];
+
+/** What is not compared after an instruction raised an exception. */
+export function ignoredAfterFault(insn: Instruction): readonly RegExp[] {
+  return FREEDOMS.filter(({ holds }) => holds(insn)).map(({ ignored }) => ignored);
+}
+
+/** What the software CPU does otherwise than the manual says, in both executors. */
+interface Deviation {
+  readonly what: string;
+  readonly holds: (processor: UserResult, ours: UserResult) => boolean;
+}
+
+const CANONICAL_END = 1n << 47n;
+
+const DEVIATIONS: readonly Deviation[] = [
+  {
+    what: "in 64-bit mode an address through rSP or rBP that is not canonical raises #GP(0), not #SS(0) [SDM 3A 6.15]",
+    holds: (processor, ours) => processor.vector === VECTOR.SS && ours.vector === VECTOR.GP,
+  },
+  {
+    what: "an access that begins below the end of the lower canonical half and goes beyond raises the page fault of its first page",
+    holds: (processor, ours) =>
+      (processor.vector === VECTOR.GP || processor.vector === VECTOR.SS) &&
+      ours.vector === VECTOR.PF &&
+      ours.address < CANONICAL_END &&
+      ours.address >= CANONICAL_END - 16n,
+  },
+];
+
+/** Whether two results differ by a known deviation. */
+export function isDeviation(processor: UserResult, ours: UserResult): boolean {
+  return processor.state.rip === ours.state.rip && DEVIATIONS.some(({ holds }) => holds(processor, ours));
 }

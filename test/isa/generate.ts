@@ -14,7 +14,7 @@ const MAX_INSTRUCTIONS = 4;
 const BIT_STRINGS: ReadonlySet<string> = new Set(["BT", "BTS", "BTR", "BTC"]);
 const FLAG_RESTORERS: ReadonlySet<string> = new Set(["POPF"]);
 /** Flags that a program may load: no single steps, no alignment checks. */
-const HARMLESS_FLAGS = EFLAGS.arithmetic | EFLAGS.DF | EFLAGS.ID;
+const HARMLESS_FLAGS = EFLAGS.arithmetic | EFLAGS.DF;
 
 /** Makes programs: what is chosen depends on nothing but the seed and the table. */
 export class ProgramGenerator {
@@ -135,6 +135,7 @@ export class ProgramGenerator {
     const value = insn.base === RIP ? offset - next : offset;
     const absolute = form.row.operands.some((code) => code.startsWith("O"));
     const size = absolute ? insn.addressSize / 8 : 4;
+    if (size < 4) return;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = bytes.length - size; at > 0; at--) {
       if (view.getInt32(at, true) !== insn.dispLow) continue;
@@ -151,8 +152,15 @@ export class ProgramGenerator {
     if (BIT_STRINGS.has(mnemonic) && form.memory && !this.#pinned.has(this.#insn.reg)) {
       gpr[this.#insn.reg] = BigInt.asUintN(this.#bits, BigInt(random.below(600)) - 300n);
     }
+    if (form.rep !== "none" && this.#insn.addressSize === 32) this.#clearUpperHalves();
     if (FLAG_RESTORERS.has(mnemonic)) this.#tameFlags();
     if (/^(CALL|JMP|RET)$/.test(mnemonic) && random.chance(80)) this.#plantTarget(form, windows);
+  }
+
+  /** When a processor clears the upper halves of registers that a string instruction uses in 32 bits is its own affair. */
+  #clearUpperHalves(): void {
+    const { gpr } = this.#state;
+    for (const register of [GPR.rcx, GPR.rsi, GPR.rdi]) gpr[register] = BigInt.asUintN(32, gpr[register]!);
   }
 
   /** The words that POPF may meet have no flags that would trap. */

@@ -18,6 +18,11 @@ const PAGE_TABLES = 0x1000;
 const CODE_PHYSICAL = 0x10_0000;
 const DATA_PHYSICAL = 0x11_0000;
 const READ_ONLY_PHYSICAL = 0x12_0000;
+const TSS_PHYSICAL = 0x13_0000;
+/** Linear address of the task state segment, and the offset in it of the I/O map's. [SDM 3A 8.7] */
+const TSS = 0x4000_0000;
+const TSS_LIMIT = 0x67;
+const IO_MAP_BASE = 0x66;
 
 /** Bits of a page table entry: present, accessed, dirty; writable; user; no execution. [SDM 3A 4.5] */
 const PRESENT = 0x61n;
@@ -44,6 +49,8 @@ export class Guest {
     for (let n = 0; n < CODE_PAGES; n++) this.#map(CODE + n * PAGE, CODE_PHYSICAL + n * PAGE, USER);
     for (let n = 0; n < DATA_PAGES; n++) this.#map(DATA + n * PAGE, DATA_PHYSICAL + n * PAGE, USER | WRITABLE | NO_EXECUTE);
     this.#map(READ_ONLY, READ_ONLY_PHYSICAL, USER | NO_EXECUTE);
+    this.#map(TSS, TSS_PHYSICAL, WRITABLE | NO_EXECUTE);
+    this.view.setUint16(RAM + TSS_PHYSICAL + IO_MAP_BASE, TSS_LIMIT + 1, true);
     for (let n = 0; n < PAGE; n++) this.bytes[RAM + READ_ONLY_PHYSICAL + n] = readOnlyByte(n);
     this.#initialise();
   }
@@ -64,6 +71,8 @@ export class Guest {
   #initialise(): void {
     const { cells, tables } = this;
     resetState(cells);
+    cells.setNumber(segmentOffset("tr") + SEGMENT.base, TSS);
+    cells.setI32(segmentOffset("tr") + SEGMENT.limit, TSS_LIMIT);
     cells.setI32(CPU.codeMap, CODE_MAP);
     cells.setI32(CPU.codeMapMask, CODE_MAP_ENTRIES - 1);
     cells.setI32(CPU.slots, tables.slots);

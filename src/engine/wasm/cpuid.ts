@@ -3,9 +3,13 @@ import { CPU } from "../../isa/state.ts";
 import { ROWS } from "../../isa/table/index.ts";
 import { KVM_CPUID_FEATURES, KVM_CPUID_SIGNATURE, KVM_FEATURE, KVM_SIGNATURE } from "../../spec/kvm/paravirt.ts";
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, type KvmCpuid2, kvm_cpuid2 } from "../../spec/kvm/vcpu-struct.ts";
-import { CPUID_FEATURE, type CpuidRegister } from "../../spec/x86/cpuid.ts";
+import { CR4 } from "../../spec/x86/control-register.ts";
+import { CPUID_FEATURE } from "../../spec/x86/cpuid.ts";
 import { INSTRUCTION_SETS } from "../../spec/x86/instruction-set.ts";
 import type { CpuCells } from "./cpu-cells.ts";
+
+/** CPUID.1:ECX bit 27. */
+const OSXSAVE = 1 << 27;
 
 interface Entry {
   function: number;
@@ -94,12 +98,13 @@ export function supportedCpuid(): KvmCpuid2 {
 /** What CPUID answers on one vCPU: the entries of KVM_SET_CPUID2. */
 export class CpuidTable {
   #record: KvmCpuid2 = create(kvm_cpuid2, {});
-  readonly #entries = new Map<number, Entry>();
+  /** By leaf. */
+  readonly #entries = new Map<number, Entry[]>();
   #maxBasic = 0;
-  #maxExtended = 0;
 
+  /** A copy of what was set. */
   get record(): KvmCpuid2 {
-    return this.#record;
+    return view(kvm_cpuid2, this.#record.bytes.slice());
   }
 
   set(record: KvmCpuid2): void {
@@ -107,10 +112,17 @@ export class CpuidTable {
     this.#entries.clear();
     for (let n = 0; n < record.nent; n++) {
       const { function: leaf, index, flags, eax, ebx, ecx, edx } = record.entries[n]!;
-      this.#entries.set(key(leaf, flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX ? index : -1), { function: leaf, index, flags, eax, ebx, ecx, edx });
+      const entries = this.#entries.get(leaf) ?? [];
+      entries.push({ function: leaf, index, flags, eax, ebx, ecx, edx });
+      this.#entries.set(leaf, entries);
     }
     this.#maxBasic = this.#find(0, 0)?.eax ?? 0;
-    this.#maxExtended = this.#find(0x8000_0000, 0)?.eax ?? 0;
+  }
+
+  /** Whether a record is what was set. */
+  equals(record: KvmCpuid2): boolean {
+    const { bytes } = this.#record;
+    return bytes.length === record.bytes.length && bytes.every((byte, n) => byte === record.bytes[n]);
   }
 
   has(feature: string): boolean {
@@ -120,20 +132,39 @@ export class CpuidTable {
     return found !== undefined && ((found[place.register] >>> place.bit) & 1) === 1;
   }
 
-  /** Writes EAX to EDX of a leaf to CPU.scratch. An unknown basic leaf answers as the highest basic one does on Intel. */
+  /** Writes EAX to EDX of a leaf to CPU.scratch. A leaf beyond its range answers as the highest basic one, as on Intel. */
   answer(leaf: number, subleaf: number, cells: CpuCells): void {
-    const extended = leaf >= 0x8000_0000;
-    const beyond = leaf < 0x4000_0000 && leaf > this.#maxBasic;
-    const known = extended && leaf > this.#maxExtended ? undefined : this.#find(beyond ? this.#maxBasic : leaf, subleaf);
-    const registers: readonly CpuidRegister[] = ["eax", "ebx", "ecx", "edx"];
-    for (let n = 0; n < 4; n++) cells.setI32(CPU.scratch + 4 * n, known ? known[registers[n]!] : 0);
+    const known = this.#find(leaf, subleaf) ?? (this.#isBeyond(leaf) ? this.#find(this.#maxBasic, subleaf) : undefined);
+    cells.setI32(CPU.scratch, known?.eax ?? 0);
+    cells.setI32(CPU.scratch + 4, known?.ebx ?? 0);
+    cells.setI32(CPU.scratch + 8, (known?.ecx ?? 0) | (leaf === 1 ? osxsave(cells) : 0));
+    cells.setI32(CPU.scratch + 12, known?.edx ?? 0);
+  }
+
+  /** Whether a leaf is above the highest of its range, which the range's first leaf tells. */
+  #isBeyond(leaf: number): boolean {
+    const first = this.#find(rangeOf(leaf), 0);
+    return first === undefined || leaf > first.eax;
   }
 
   #find(leaf: number, subleaf: number): Entry | undefined {
-    return this.#entries.get(key(leaf, -1)) ?? this.#entries.get(key(leaf, subleaf));
+    const entries = this.#entries.get(leaf);
+    if (entries === undefined) return undefined;
+    for (let n = 0; n < entries.length; n++) {
+      const entry = entries[n]!;
+      if (!(entry.flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || entry.index === subleaf) return entry;
+    }
+    return undefined;
   }
 }
 
-function key(leaf: number, subleaf: number): number {
-  return leaf * 0x1_0000 + (subleaf + 1);
+/** First leaf of the range of a leaf: basic, hypervisor (in steps of 100H), extended. */
+function rangeOf(leaf: number): number {
+  if (leaf >= 0x8000_0000) return 0x8000_0000;
+  return leaf >= 0x4000_0000 && leaf <= 0x4fff_ffff ? leaf - (leaf & 0xff) : 0;
+}
+
+/** CPUID.1:ECX.OSXSAVE mirrors CR4. [SDM 2A CPUID] */
+function osxsave(cells: CpuCells): number {
+  return cells.lo(CPU.cr4) & CR4.OSXSAVE ? OSXSAVE : 0;
 }

@@ -6,6 +6,7 @@ import type { CpuCells } from "./cpu-cells.ts";
 import type { CpuidTable } from "./cpuid.ts";
 import type { Environment } from "./library.ts";
 import type { Msrs } from "./msrs.ts";
+import type { TaskPriority } from "./task-priority.ts";
 import type { TimeStampCounter } from "./time-stamp-counter.ts";
 
 const TWO_32 = 0x1_0000_0000;
@@ -22,17 +23,25 @@ export interface EnvironmentParts {
   readonly cpuid: CpuidTable;
   readonly msrs: Msrs;
   readonly tsc: TimeStampCounter;
+  readonly taskPriority: TaskPriority;
   /** First write to a logged page since its log was read. */
   pageDirtied(hostPage: number): void;
 }
 
 /** The helper library's imports for one vCPU: its own chips answer here, everything else is an exit. */
 export function makeEnvironment(parts: EnvironmentParts): Environment {
-  const { cells, vcpu } = parts;
+  const { cells, vcpu, taskPriority } = parts;
   const answer = (lo: number, hi = 0): void => cells.setWide(CPU.exitData, lo, hi);
   const gpa = (low: number, high: number): number => (high >>> 0) * TWO_32 + (low >>> 0);
+  const writeChip = (at: number, width: number, lo: number): boolean => {
+    taskPriority.toLapic();
+    const done = parts.irqchip()?.mmioWrite(vcpu, at, width, lo) ?? false;
+    if (done) taskPriority.fromLapic();
+    return done;
+  };
   return {
     mmio_read: (_cpu, low, high, width) => {
+      taskPriority.toLapic();
       const value = parts.irqchip()?.mmioRead(vcpu, gpa(low!, high!), width!) ?? -1;
       if (value < 0) return 0;
       answer(value);
@@ -41,7 +50,7 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
     mmio_write: (_cpu, low, high, width) => {
       const at = gpa(low!, high!);
       const lo = cells.lo(CPU.exitData);
-      if (parts.irqchip()?.mmioWrite(vcpu, at, width!, lo)) return 1;
+      if (writeChip(at, width!, lo)) return 1;
       return parts.ioeventfds.writeMmio(at, width!, lo, cells.hi(CPU.exitData)) ? 1 : 0;
     },
     io_in: (_cpu, port, size) => {
@@ -59,8 +68,16 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
     decode_block: (_cpu, host, low, high) => parts.code().decodeBlock(host! >>> 0, cells.i32(CPU.mode), low!, high!),
     cpuid: (_cpu, leaf, subleaf) => parts.cpuid.answer(leaf! >>> 0, subleaf! >>> 0, cells),
     tsc: () => cells.setNumber(CPU.exitData, parts.tsc.read()),
-    msr_read: (_cpu, index) => (parts.msrs.read(index! >>> 0) ? 0 : 1),
-    msr_write: (_cpu, index) => (parts.msrs.write(index! >>> 0) ? 0 : 1),
+    msr_read: (_cpu, index) => {
+      taskPriority.toLapic();
+      return parts.msrs.read(index! >>> 0) ? 0 : 1;
+    },
+    msr_write: (_cpu, index) => {
+      taskPriority.toLapic();
+      const done = parts.msrs.write(index! >>> 0);
+      taskPriority.fromLapic();
+      return done ? 0 : 1;
+    },
     hypercall: () => HYPERCALL_UNKNOWN,
   };
 }

@@ -14,6 +14,7 @@ export interface Library {
   unpack_flags(cpu: number): number;
   update_mode(cpu: number): void;
   interrupt(cpu: number, vector: number): void;
+  deliver(cpu: number): void;
   tlb_flush(cpu: number): void;
   tlb_select(cpu: number): void;
   tlb_protect(cpu: number, hostPage: number): void;

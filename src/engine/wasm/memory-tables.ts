@@ -48,13 +48,6 @@ export class MemoryTables {
     slot?.dirtyLog?.mark(host - slot.userspaceAddr, 1);
   }
 
-  /** Guest-physical address of a host address in a slot. */
-  physicalOf(host: number): number {
-    const slot = this.#current.find((s) => host >= s.userspaceAddr && host < s.userspaceAddr + s.memorySize);
-    if (slot === undefined) throw new RangeError(`host address ${host} is in no memory slot`);
-    return slot.guestPhysAddr + host - slot.userspaceAddr;
-  }
-
   #write(at: number, slot: MemorySlot): void {
     const first = slot.guestPhysAddr / PAGE;
     this.#view.setUint32(at + SLOT.firstPage, first >>> 0, true);

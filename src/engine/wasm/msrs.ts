@@ -73,12 +73,15 @@ export class Msrs {
     if (stored) {
       stored.lo = lo;
       stored.hi = hi;
-    } else if (index === MSR.TSC) tsc.write(hi * TWO_32 + lo);
-    else if (index !== MSR.BIOS_SIGN_ID) return this.#writeApic(index, lo, hi);
+    } else if (index === MSR.TSC) {
+      tsc.write(hi * TWO_32 + lo);
+      pvclock.stale = true;
+      pvclock.update();
+    } else if (index !== MSR.BIOS_SIGN_ID) return this.#writeApic(index, lo, hi);
     const gpa = hi * TWO_32 + lo;
-    if (index === KVM_MSR.SYSTEM_TIME || index === KVM_MSR.SYSTEM_TIME_NEW) {
-      if (lo & 1) pvclock.writeSystemTime(gpa - 1);
-    } else if (index === KVM_MSR.WALL_CLOCK || index === KVM_MSR.WALL_CLOCK_NEW) pvclock.writeWallClock(gpa);
+    const enabled = lo & 1;
+    if (index === KVM_MSR.SYSTEM_TIME || index === KVM_MSR.SYSTEM_TIME_NEW) pvclock.enable(gpa - enabled, enabled === 1);
+    else if (index === KVM_MSR.WALL_CLOCK || index === KVM_MSR.WALL_CLOCK_NEW) pvclock.writeWallClock(gpa);
     return true;
   }
 

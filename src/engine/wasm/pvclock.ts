@@ -25,6 +25,10 @@ export class Pvclock {
   readonly #clock: VmClock;
   readonly #tsc: TimeStampCounter;
   #version = 0;
+  /** Where the time record is, or -1. */
+  #record = -1;
+  /** The clocks were set: the record is to be made anew. */
+  stale = false;
 
   constructor(memory: GuestMemory, clock: VmClock, tsc: TimeStampCounter) {
     this.#memory = memory;
@@ -32,8 +36,21 @@ export class Pvclock {
     this.#tsc = tsc;
   }
 
-  /** MSR_KVM_SYSTEM_TIME_NEW with bit 0 set: the vCPU's time record goes to `gpa`. */
-  writeSystemTime(gpa: number): void {
+  /** MSR_KVM_SYSTEM_TIME_NEW: with bit 0 set the vCPU's time record is at `gpa`, and kept up to date. */
+  enable(gpa: number, enabled: boolean): void {
+    this.#record = enabled ? gpa : -1;
+    this.stale = true;
+    this.update();
+  }
+
+  /** Makes the guest's time record anew, if that is due. */
+  update(): void {
+    if (!this.stale) return;
+    this.stale = false;
+    if (this.#record >= 0) this.#writeRecord(this.#record);
+  }
+
+  #writeRecord(gpa: number): void {
     const record = create(pvclock_vcpu_time_info);
     const { shift, multiplier } = timeScale(this.#tsc.khz);
     this.#version += 2;

@@ -1,18 +1,19 @@
 import { create } from "../../base/struct-layout.ts";
 import { APIC_WORD, type ApicPage } from "../../irqchip/apic-page.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
-import { CPU, CPU_SIZE, INHIBIT } from "../../isa/state.ts";
+import { CPU, CPU_SIZE } from "../../isa/state.ts";
 import { KvmError } from "../../kvm/errno.ts";
 import { checkDebugregs, checkMpState, checkSregs, checkVcpuEvents, checkXcrs } from "../../kvm/state-rules.ts";
 import type { Vcpu } from "../../kvm/vcpu.ts";
 import { EEXIST, EINVAL, ENOTTY, ENXIO } from "../../spec/kvm/errno.ts";
 import { KVM_VCPU_MMAP_SIZE } from "../../spec/kvm/run-struct.ts";
 import {
-  KVM_MP_STATE_HALTED, KVM_MP_STATE_RUNNABLE, KVM_VCPUEVENT_VALID_SHADOW, KVM_X86_SHADOW_INT_MOV_SS, KVM_X86_SHADOW_INT_STI, type KvmCpuid2,
+  type KvmCpuid2,
   type KvmDebugregs, type KvmFpu, type KvmGuestDebug, type KvmLapicState, type KvmMpState, type KvmMsrs, type KvmRegs, type KvmSregs,
   type KvmTranslation, type KvmVcpuEvents, type KvmXcrs, type KvmXsave, kvm_debugregs, kvm_fpu, kvm_lapic_state, kvm_mp_state, kvm_regs, kvm_sregs,
   kvm_vcpu_events, kvm_xcrs, kvm_xsave,
 } from "../../spec/kvm/vcpu-struct.ts";
+import { APIC_BASE, LAPIC_DEFAULT_BASE } from "../../spec/lapic.ts";
 import { XCR0 } from "../../spec/x86/control-register.ts";
 import { CodeCache } from "./code-cache.ts";
 import { CpuCells } from "./cpu-cells.ts";
@@ -25,7 +26,9 @@ import { Pvclock } from "./pvclock.ts";
 import { readDebugregs, readFpu, readRegs, readSregs, writeDebugregs, writeFpu, writeRegs, writeSregs } from "./state-records.ts";
 import { resetState } from "./reset.ts";
 import type { SharedVcpu } from "./shared-vcpu.ts";
+import { TaskPriority } from "./task-priority.ts";
 import { TimeStampCounter } from "./time-stamp-counter.ts";
+import { VcpuEvents } from "./vcpu-events.ts";
 import { VcpuRun } from "./vcpu-run.ts";
 import type { WasmVm } from "./vm.ts";
 import { readXsave, writeXsave } from "./xsave-record.ts";
@@ -37,6 +40,11 @@ export const DEFAULT_TSC_KHZ = 1_000_000;
 const RECORD_BYTES = 32 << 20;
 const CODE_MAP_ENTRIES = 1 << 16;
 const CODE_MAP_BYTES = CODE_MAP_ENTRIES * 16;
+
+/** "access" of the library's translate: with the rights of the supervisor. */
+const ACCESS_SUPERVISOR = 4;
+/** What a translation for the host must leave as it was for the guest; each with the word after it. */
+const TRANSLATE_CLOBBERS = [CPU.trap, CPU.faultError, CPU.faultAddress, CPU.exitData];
 
 /** What one vCPU takes of the machine's memory beside the guest's RAM. */
 export const VCPU_BYTES = CPU_SIZE + CODE_MAP_BYTES + RECORD_BYTES;
@@ -53,6 +61,13 @@ export class WasmVcpu implements Vcpu {
   readonly #cpuid = new CpuidTable();
   readonly #tsc: TimeStampCounter;
   readonly #msrs: Msrs;
+  readonly #pvclock: Pvclock;
+  /** Whether it ran: CPUID stays what it is then. */
+  #started = false;
+  /** IA32_APIC_BASE without a local APIC in the engine. */
+  #userApicBase = APIC_BASE.BSP + APIC_BASE.EN + LAPIC_DEFAULT_BASE;
+  readonly #taskPriority: TaskPriority;
+  readonly #events: VcpuEvents;
   readonly #run: VcpuRun;
   readonly #kick = new Int32Array(new SharedArrayBuffer(4));
   readonly #memory: { at: number; length: number };
@@ -65,17 +80,22 @@ export class WasmVcpu implements Vcpu {
     const { buffer } = vm.wasmMemory;
     this.cells = new CpuCells(buffer, base);
     this.#tsc = new TimeStampCounter(vm.clock.host, DEFAULT_TSC_KHZ);
-    const pvclock = new Pvclock(vm.memory, vm.clock, this.#tsc);
+    this.#pvclock = new Pvclock(vm.memory, vm.clock, this.#tsc);
     const lapic = () => this.#interrupts?.registers;
-    this.#msrs = new Msrs({ cells: this.cells, tsc: this.#tsc, pvclock, cpuid: this.#cpuid, lapic });
+    this.#msrs = new Msrs({ cells: this.cells, tsc: this.#tsc, pvclock: this.#pvclock, cpuid: this.#cpuid, lapic });
+    this.#taskPriority = new TaskPriority(this.cells, () => this.#interrupts?.lapic);
     this.library = instantiate(vm.modules, vm.wasmMemory, this.#environment(vm.vcpus.length));
     this.code = this.#codeCache(base);
     this.#interrupts = vm.addInterrupts(this.#tsc);
+    const { cells, library } = this;
+    this.#events = new VcpuEvents({ cells, library, taskPriority: this.#taskPriority, interrupts: () => this.#interrupts });
     this.#run = new VcpuRun({
-      cells: this.cells,
-      library: this.library,
+      cells,
+      library,
       page: this.kvmRun,
-      interrupts: () => this.#interrupts,
+      events: this.#events,
+      hasIrqchip: () => this.#interrupts !== undefined,
+      apicBase: () => this.#apicBase(),
       advanceTimers: () => vm.advanceTimers(),
       kick: this.#kick,
     });
@@ -86,6 +106,8 @@ export class WasmVcpu implements Vcpu {
   }
 
   run(): number {
+    this.#started = true;
+    this.#pvclock.update();
     return this.#run.run();
   }
 
@@ -100,11 +122,21 @@ export class WasmVcpu implements Vcpu {
     return { kick: this.#kick, retired: new Int32Array(buffer, this.cells.base + CPU.retired, 2) };
   }
 
-  /** Something for the vCPU may be pending: ends its sleep and its slice. */
+  /** Something for the vCPU may be pending: ends its sleep and its slice. What is left of that was not retired. */
   wake(): void {
-    this.cells.setI32(CPU.interruptPending, 1);
-    this.cells.setI32(CPU.budget, -1);
+    const { cells } = this;
+    const left = cells.i32(CPU.budget);
+    cells.setI32(CPU.interruptPending, 1);
+    if (left >= 0) {
+      cells.setNumber(CPU.retired, cells.number(CPU.retired) - left - 1);
+      cells.setI32(CPU.budget, -1);
+    }
     Atomics.notify(this.#kick, 0);
+  }
+
+  /** kvmclock or the TSC was set: the guest's time record is made anew before it runs. */
+  clockChanged(): void {
+    this.#pvclock.stale = true;
   }
 
   /** The memory slots changed. */
@@ -132,15 +164,21 @@ export class WasmVcpu implements Vcpu {
   }
 
   getSregs(into: KvmSregs = create(kvm_sregs)): KvmSregs {
+    into.bytes.fill(0);
     readSregs(this.cells, into);
-    into.apic_base_num = this.#interrupts ? apicBase(this.#interrupts.lapic.page) : 0;
+    into.apic_base_num = this.#apicBase();
+    const queued = this.#events.queuedInterrupt;
+    if (queued >= 0) into.dataView.setUint8(kvm_sregs.offsets.interrupt_bitmap + (queued >> 3), 1 << (queued & 7));
     return into;
   }
 
   setSregs(sregs: KvmSregs): void {
     check("KVM_SET_SREGS", checkSregs(sregs));
     writeSregs(this.cells, sregs);
+    this.#userApicBase = sregs.apic_base_num;
     this.#interrupts?.lapic.setBase(sregs.apic_base_lo, sregs.apic_base_hi);
+    this.#taskPriority.toLapic();
+    this.#queueFrom(sregs);
     this.library.pack_flags(this.cells.base);
     this.library.update_mode(this.cells.base);
     this.library.reload_pdptrs(this.cells.base);
@@ -155,6 +193,7 @@ export class WasmVcpu implements Vcpu {
   setMsrs(msrs: KvmMsrs): number {
     const done = setMsrs(this.cells, this.#msrs, msrs);
     this.library.update_mode(this.cells.base);
+    this.library.tlb_flush(this.cells.base);
     return done;
   }
 
@@ -163,6 +202,7 @@ export class WasmVcpu implements Vcpu {
   }
 
   setCpuid2(cpuid: KvmCpuid2): void {
+    if (this.#started && !this.#cpuid.equals(cpuid)) throw new KvmError("KVM_SET_CPUID2", EINVAL, "the vCPU ran");
     this.#cpuid.set(cpuid);
   }
 
@@ -197,31 +237,24 @@ export class WasmVcpu implements Vcpu {
   }
 
   getLapic(into: KvmLapicState = create(kvm_lapic_state)): KvmLapicState {
+    this.#taskPriority.toLapic();
     this.#lapic("KVM_GET_LAPIC").getState(into);
     return into;
   }
 
   setLapic(state: KvmLapicState): void {
     this.#lapic("KVM_SET_LAPIC").setState(state);
+    this.#taskPriority.fromLapic();
   }
 
   getVcpuEvents(into: KvmVcpuEvents = create(kvm_vcpu_events)): KvmVcpuEvents {
-    into.bytes.fill(0);
-    const inhibit = this.cells.i32(CPU.inhibit);
-    into.interrupt.shadow = (inhibit & INHIBIT.sti ? KVM_X86_SHADOW_INT_STI : 0) | (inhibit & INHIBIT.movSs ? KVM_X86_SHADOW_INT_MOV_SS : 0);
-    into.nmi.pending = this.#run.nmiPending ? 1 : 0;
-    into.nmi.masked = this.cells.i32(CPU.nmiMasked);
-    into.flags = KVM_VCPUEVENT_VALID_SHADOW;
+    this.#events.read(into);
     return into;
   }
 
   setVcpuEvents(events: KvmVcpuEvents): void {
     check("KVM_SET_VCPU_EVENTS", checkVcpuEvents(events));
-    this.#run.nmiPending = events.nmi.pending !== 0;
-    this.cells.setI32(CPU.nmiMasked, events.nmi.masked);
-    if (!(events.flags & KVM_VCPUEVENT_VALID_SHADOW)) return;
-    const { shadow } = events.interrupt;
-    this.cells.setI32(CPU.inhibit, (shadow & KVM_X86_SHADOW_INT_STI ? INHIBIT.sti : 0) | (shadow & KVM_X86_SHADOW_INT_MOV_SS ? INHIBIT.movSs : 0));
+    this.#events.write(events);
   }
 
   getDebugregs(into: KvmDebugregs = create(kvm_debugregs)): KvmDebugregs {
@@ -235,38 +268,40 @@ export class WasmVcpu implements Vcpu {
   }
 
   getMpState(into: KvmMpState = create(kvm_mp_state)): KvmMpState {
-    into.mp_state = this.#run.halted ? KVM_MP_STATE_HALTED : KVM_MP_STATE_RUNNABLE;
+    into.mp_state = this.#run.mpState;
     return into;
   }
 
   setMpState(state: KvmMpState): void {
     check("KVM_SET_MP_STATE", checkMpState(state, this.#interrupts !== undefined));
-    this.#run.halted = state.mp_state === KVM_MP_STATE_HALTED;
+    this.#run.mpState = state.mp_state;
   }
 
   translate(translation: KvmTranslation): KvmTranslation {
     const { cells } = this;
-    const saved = [CPU.trap, CPU.faultVector, CPU.faultError].map((at) => [at, cells.i32(at)] as const);
-    const address = [cells.lo(CPU.faultAddress), cells.hi(CPU.faultAddress)] as const;
+    const saved = TRANSLATE_CLOBBERS.map((at) => [at, cells.lo(at), cells.hi(at)] as const);
     cells.setI32(CPU.trap, 0);
-    const host = this.library.translate_halves(cells.base, translation.linear_address_lo | 0, translation.linear_address_hi | 0, 0) >>> 0;
-    translation.valid = cells.i32(CPU.trap) === 0 ? 1 : 0;
-    if (host !== 0) translation.physical_address_num = this.#vm.physicalOf(host);
-    else if (translation.valid) translation.physical_address_num = cells.number(CPU.exitData);
-    for (const [at, value] of saved) cells.setI32(at, value);
-    cells.setWide(CPU.faultAddress, address[0], address[1]);
+    // only a walk tells the guest-physical address
+    this.library.tlb_flush(cells.base);
+    this.library.translate_halves(cells.base, translation.linear_address_lo | 0, translation.linear_address_hi | 0, ACCESS_SUPERVISOR);
+    const valid = cells.i32(CPU.trap) === 0;
+    translation.valid = valid ? 1 : 0;
+    translation.writeable = 1;
+    translation.usermode = 0;
+    translation.physical_address = valid ? BigInt(cells.number(CPU.exitData)) : -1n;
+    for (const [at, lo, hi] of saved) cells.setWide(at, lo, hi);
     return translation;
   }
 
   interrupt(vector: number): void {
     if (this.#interrupts) throw new KvmError("KVM_INTERRUPT", ENXIO, "the irqchip is in the engine");
     if (!(vector >= 0 && vector < 256)) throw new KvmError("KVM_INTERRUPT", EINVAL);
-    if (this.#run.injected >= 0) throw new KvmError("KVM_INTERRUPT", EEXIST);
-    this.#run.injected = vector;
+    if (this.#events.queuedInterrupt >= 0) throw new KvmError("KVM_INTERRUPT", EEXIST);
+    this.#events.queueInterrupt(vector);
   }
 
   nmi(): void {
-    this.#run.nmiPending = true;
+    this.#events.nmiPending = true;
     this.wake();
   }
 
@@ -277,6 +312,7 @@ export class WasmVcpu implements Vcpu {
   setTscKhz(khz: number): void {
     if (!(khz > 0)) throw new KvmError("KVM_SET_TSC_KHZ", EINVAL);
     this.#tsc.khz = khz;
+    this.clockChanged();
   }
 
   getTscKhz(): number {
@@ -296,6 +332,18 @@ export class WasmVcpu implements Vcpu {
     return this.cells.number(CPU.retired);
   }
 
+  #apicBase(): number {
+    return this.#interrupts ? apicBase(this.#interrupts.lapic.page) : this.#userApicBase;
+  }
+
+  /** The interrupt bitmap of kvm_sregs names a vector whose delivery had begun. */
+  #queueFrom(sregs: KvmSregs): void {
+    for (let vector = 0; vector < 256; vector++) {
+      const byte = sregs.dataView.getUint8(kvm_sregs.offsets.interrupt_bitmap + (vector >> 3));
+      if ((byte >> (vector & 7)) & 1) return this.#events.queueInterrupt(vector);
+    }
+  }
+
   #lapic(ioctl: string): VcpuInterrupts {
     if (!this.#interrupts) throw new KvmError(ioctl, EINVAL, "no irqchip");
     return this.#interrupts;
@@ -312,6 +360,7 @@ export class WasmVcpu implements Vcpu {
       cpuid: this.#cpuid,
       msrs: this.#msrs,
       tsc: this.#tsc,
+      taskPriority: this.#taskPriority,
       pageDirtied: (page) => vm.tables.pageDirtied(page),
     });
   }

@@ -4,6 +4,7 @@ import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
 import { HostHeap } from "../../kvm/host-heap.ts";
 import type { IrqchipModel } from "../../kvm/irq-lines.ts";
 import { type PitModel, VmCore } from "../../kvm/vm-core.ts";
+import type { KvmClockData } from "../../spec/kvm/vm-struct.ts";
 import { capability } from "./capabilities.ts";
 import { PHYSICAL_ADDRESS_BITS } from "./cpuid.ts";
 import type { WasmModules } from "./library.ts";
@@ -49,6 +50,11 @@ export class WasmVm extends VmCore<WasmVcpu> {
     for (const vcpu of this.vcpus) vcpu.relog();
   }
 
+  override setClock(clock: KvmClockData): void {
+    super.setClock(clock);
+    for (const vcpu of this.vcpus) vcpu.clockChanged();
+  }
+
   /** Delivers what timers owe; returns ns until the next one. */
   advanceTimers(): number {
     this.irqfds.poll();
@@ -71,10 +77,6 @@ export class WasmVm extends VmCore<WasmVcpu> {
     });
   }
 
-  physicalOf(host: number): number {
-    return this.tables.physicalOf(host);
-  }
-
   protected newVcpu(id: number): WasmVcpu {
     return new WasmVcpu(this, id);
   }
@@ -95,11 +97,18 @@ export class WasmVm extends VmCore<WasmVcpu> {
 
   /** The host changed guest memory: code decoded from it goes. */
   #hostWrote(gpa: number, length: number): void {
-    const slot = this.slots.find(gpa);
-    if (!slot || length === 0) return;
-    const first = Math.floor((slot.userspaceAddr + gpa - slot.guestPhysAddr) / 0x1000);
-    const last = Math.floor((slot.userspaceAddr + gpa + length - 1 - slot.guestPhysAddr) / 0x1000);
-    for (let page = first; page <= last; page++) for (const vcpu of this.vcpus) vcpu.code.invalidate(page);
+    for (let at = gpa; at < gpa + length; ) {
+      const slot = this.slots.find(at)!;
+      const offset = at - slot.guestPhysAddr;
+      const end = Math.min(slot.memorySize, offset + gpa + length - at);
+      this.#dropCode(slot.userspaceAddr + offset, slot.userspaceAddr + end);
+      at = slot.guestPhysAddr + end;
+    }
+  }
+
+  #dropCode(start: number, end: number): void {
+    const last = Math.floor((end - 1) / 0x1000);
+    for (let page = Math.floor(start / 0x1000); page <= last; page++) for (const vcpu of this.vcpus) vcpu.code.invalidate(page);
   }
 }
 

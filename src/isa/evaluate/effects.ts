@@ -109,8 +109,10 @@ function trapIf(frame: Frame, node: Node, condition: Bits): Bits {
   return leave(frame, "trap");
 }
 
-function callHelper(frame: Frame, node: Node, ...args: Bits[]): Bits {
+function callHelper(frame: Frame, node: Node, ...all: Bits[]): Bits {
+  if (node.conditional && all.at(-1) === 0n) return all.at(-2)!;
   const declaration = HELPERS[node.helper as HelperName];
+  const args = node.conditional ? all.slice(0, -2) : all;
   const given = args.map((arg, n) => (declaration.params[n] === "i32" ? Number(BigInt.asIntN(32, arg)) : arg));
   const result = call(frame, node.helper!, ...given);
   if (declaration.faults) trapped(frame);

@@ -17,6 +17,7 @@ import { segment_check } from "./segment-check.ts";
 import { inhibit_if_ss, lldt, load_segment, ltr, selector_of } from "./segments.ts";
 import { simd_float } from "./simd/float.ts";
 import { fxrstor, fxsave, mask_move } from "./simd/state.ts";
+import { carryless_multiply, compare_strings } from "./simd/text.ts";
 import { cmps, lods, movs, scas, stos } from "./strings.ts";
 import { syscall, sysenter, sysexit, sysret } from "./syscall.ts";
 import {
@@ -122,6 +123,8 @@ export {
   fxsave,
   fxrstor,
   mask_move,
+  compare_strings,
+  carryless_multiply,
   x87_arithmetic_double,
   x87_arithmetic_integer,
   x87_arithmetic_register,

@@ -157,9 +157,7 @@ function gather_part(cpu: i32, linear: u64, length: i32, access: i32, into: i32)
     return true;
   }
   if (load<i32>(cpu + CPU_trap)) return false;
-  const physical = load<u64>(cpu + CPU_exitData);
-  for (let i = 0; i < length; i++) if (!device_read(cpu, physical + i, 1, into + i)) return false;
-  return true;
+  return device_read(cpu, load<u64>(cpu + CPU_exitData), length, into);
 }
 
 /** Reads a device register of any width in pieces of at most 8 bytes; false: trapped. */

@@ -119,6 +119,10 @@ export const HELPERS = {
   // simd/state.ts: (linear address, 1 for 64-bit pointers)
   fxsave: declare("i64 i32", "none", "faults writes"),
   fxrstor: declare("i64 i32", "none", "faults writes"),
+  // simd/text.ts: (immediate and 0x100 for explicit lengths, operands' halves, lengths) -> IntRes2 | index << 16 | EFLAGS << 32
+  compare_strings: declare("i32 i64 i64 i64 i64 i64 i64", "i64", "pure"),
+  // -> low half of the product; the high one is in CPU.scratch
+  carryless_multiply: declare("i64 i64", "i64", "writes"),
   // (state offset of the segment, offset, data, mask)
   mask_move: declare("i32 i64 i64 i64 i64 i64", "none", "faults writes"),
   // x87: i names ST(i), pops counts registers; operation is ModRM.reg of D8

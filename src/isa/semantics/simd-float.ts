@@ -51,10 +51,10 @@ function notFinite(b: InstructionBuilder, format: Format, v: Value): Value {
   return b.bitwise("not", b.lanes("lt", lanes, b.lanes("abs", lanes, v), infinity(b, format)));
 }
 
-/** Lanes that are 0 or denormal. */
+/** Lanes that are 0 or denormal, or rounded up to the smallest normal number: the exact result may have been tiny. */
 function tiny(b: InstructionBuilder, format: Format, v: Value): Value {
   const lanes = floatLanes(format);
-  return b.lanes("lt", lanes, b.lanes("abs", lanes, v), smallest(b, format));
+  return b.lanes("le", lanes, b.lanes("abs", lanes, v), smallest(b, format));
 }
 
 export function isNan(b: InstructionBuilder, format: Format, v: Value): Value {
@@ -79,7 +79,7 @@ export function floatOr(b: InstructionBuilder, special: Value, result: Value, ki
 }
 
 /** Whether an operation's flags or NaN need the helper: an operand is denormal, or the result tells of anything else. */
-function special(b: InstructionBuilder, format: Format, op: PureOp, x: Value, y: Value, result: Value): Value {
+export function special(b: InstructionBuilder, format: Format, op: PureOp, x: Value, y: Value, result: Value): Value {
   const masks = [notFinite(b, format, result), denormal(b, format, x), denormal(b, format, y)];
   if (op === "mul" || op === "div") masks.push(tiny(b, format, result));
   return b.or(anyLane(b, format, ...masks), uncommonControl(b, true));

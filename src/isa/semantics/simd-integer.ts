@@ -87,7 +87,7 @@ export const shiftRightSigned = (letter: Letter): Semantics =>
   });
 
 /** Number of each byte. */
-const IOTA = [0x03020100, 0x07060504, 0x0b0a0908, 0x0f0e0d0c] as const;
+export const IOTA = [0x03020100, 0x07060504, 0x0b0a0908, 0x0f0e0d0c] as const;
 
 /** Shifts the whole register by bytes: positions outside it give 0. */
 const byteShift = (direction: "add" | "sub"): Semantics =>

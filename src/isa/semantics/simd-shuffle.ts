@@ -18,7 +18,8 @@ export const unpackLow = (size: number): Semantics => binary((b, x, y) => b.shuf
 export const unpackHigh = (size: number): Semantics =>
   binary((b, x, y) => b.shuffle(x, y, interleaved(size, vectorWidth(b) / 2)));
 
-const LOW_QUADS = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
+/** The low quadwords of both operands. */
+export const LOW_QUADS = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
 
 /** PACKSS*, PACKUS*: both operands' lanes saturated to half their width. */
 export const pack = (lanes: LaneType, sign: "s" | "u"): Semantics =>

@@ -6,6 +6,7 @@ import { MOVE } from "./move.ts";
 import type { Row } from "./row.ts";
 import { SHIFT } from "./shift.ts";
 import { SIMD } from "./simd.ts";
+import { SIMD_EXTENDED } from "./simd-extended.ts";
 import { SIMD_FLOAT } from "./simd-float.ts";
 import { STACK } from "./stack.ts";
 import { STRING } from "./string.ts";
@@ -26,4 +27,5 @@ export const ROWS: readonly Row[] = [
   ...X87,
   ...SIMD,
   ...SIMD_FLOAT,
+  ...SIMD_EXTENDED,
 ];

@@ -109,12 +109,20 @@ const UNARY: readonly (readonly [number, string])[] = [
   [0x01, "FABS"],
   [0x04, "FTST"],
   [0x05, "FXAM"],
+  [0x10, "F2XM1"],
+  [0x11, "FYL2X"],
+  [0x12, "FPTAN"],
+  [0x13, "FPATAN"],
   [0x14, "FXTRACT"],
   [0x15, "FPREM1"],
   [0x18, "FPREM"],
+  [0x19, "FYL2XP1"],
   [0x1a, "FSQRT"],
+  [0x1b, "FSINCOS"],
   [0x1c, "FRNDINT"],
   [0x1d, "FSCALE"],
+  [0x1e, "FSIN"],
+  [0x1f, "FCOS"],
 ];
 
 const unary = (n: number): string => `D9 /${4 + (n >> 3)} rm=${n & 7}`;

@@ -1,7 +1,7 @@
 // SSE arithmetic, comparisons and conversions, exact: for operands, results and settings of MXCSR that the programs
 // leave out. Which those are is written at simd-float.ts of the semantics.
 import {
-  CPU_cr4, CPU_mxcsr, CPU_scratch, CR4_OSXMMEXCPT, FLOAT_OP_add, FLOAT_OP_addSub, FLOAT_OP_compare, FLOAT_OP_div, FLOAT_OP_fromInt32,
+  CPU_cr4, CPU_mxcsr, CPU_scratch, CR4_OSXMMEXCPT, FLOAT_OP_add, FLOAT_OP_addSub, FLOAT_OP_compare, FLOAT_OP_div, FLOAT_OP_dot, FLOAT_OP_fromInt32,
   FLOAT_OP_fromInt64, FLOAT_OP_max, FLOAT_OP_min, FLOAT_OP_mul, FLOAT_OP_ordered, FLOAT_OP_round, FLOAT_OP_sqrt, FLOAT_OP_sub,
   FLOAT_OP_toDouble, FLOAT_OP_toInt32, FLOAT_OP_toInt64, FLOAT_OP_toSingle, FLOAT_OP_unordered, FLOAT_ROUND_mxcsr, FLOAT_ROUND_quiet,
   FLOAT_double, FLOAT_lanesMask, FLOAT_lanesShift, FLOAT_modeShift, FLOAT_opMask, VECTOR_UD, VECTOR_XM,
@@ -66,6 +66,7 @@ function lanes(scratch: i32, kind: i32): void {
   const from = source_width(op, double);
   const to = result_width(op, double);
   if ((op == FLOAT_OP_toInt32 || op == FLOAT_OP_toInt64 || op == FLOAT_OP_round) && !(mode & FLOAT_ROUND_mxcsr)) set_rounding(mode & 3);
+  if (op == FLOAT_OP_dot) return dot(scratch, double, count, mode);
   for (let i = 0; i < count; i++) {
     set_format(double);
     const x = read(scratch + FIRST + i * from, from);
@@ -74,6 +75,30 @@ function lanes(scratch: i32, kind: i32): void {
     if (to == 8) store<u64>(scratch + RESULT + i * 8, result);
     else store<u32>(scratch + RESULT + i * 4, result as u32);
   }
+}
+
+/**
+ * Sums the products that bits 4-7 of the immediate name, by pairs, into the lanes that bits 0-3 name. The order in which
+ * a lane adds them matters only where several are NaN; it is that of Intel's processors. [SDM 2A DPPS]
+ */
+function dot(scratch: i32, double: bool, count: i32, mask: i32): void {
+  set_format(double);
+  for (let i = 0; i < count; i++) {
+    if (!((mask >> i) & 1)) continue;
+    if (double) store<u64>(scratch + RESULT + i * 8, pair_sum(scratch, 8, i, mask));
+    else store<u32>(scratch + RESULT + i * 4, add(pair_sum(scratch, 4, i ^ 1, mask), pair_sum(scratch, 4, i ^ 3, mask), false) as u32);
+  }
+  for (let i = 0; i < count; i += 2) pair_sum(scratch, double ? 8 : 4, i, mask);
+}
+
+/** The product of lane i and that of its neighbour. */
+function pair_sum(scratch: i32, width: i32, i: i32, mask: i32): u64 {
+  return add(product(scratch, width, i, mask), product(scratch, width, i ^ 1, mask), false);
+}
+
+function product(scratch: i32, width: i32, i: i32, mask: i32): u64 {
+  if (!((mask >> (4 + i)) & 1)) return 0;
+  return multiply_lane(read(scratch + FIRST + i * width, width), read(scratch + SECOND + i * width, width));
 }
 
 function read(at: i32, width: i32): u64 {

@@ -12,7 +12,7 @@ import {
   result,
   resultSE,
   set_invalid,
-  set_result,
+  set_operand,
   set_zero,
   SIGN,
   stops_denormal,
@@ -43,7 +43,7 @@ function reduce(aSE: i32, a: u64, bSE: i32, b: u64, nearest: bool): void {
   if (!a) return set_zero(aSE & SIGN);
   const biased = exponent(bSE, b);
   const distance = exponent(aSE, a) - biased;
-  if (is_infinite(bSE, b)) return set_result(aSE, a);
+  if (is_infinite(bSE, b)) return set_operand(aSE, a);
   if (nearest && distance == -1 && normalized(a) > normalized(b)) return reduce_once(aSE & SIGN, a, biased, b);
   if (distance < 0) return keep(aSE, a);
   if (distance >= 64) return reduce_partly(aSE & SIGN, a, biased, b, distance);

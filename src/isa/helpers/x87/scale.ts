@@ -19,6 +19,7 @@ import {
   resultSE,
   set_infinity,
   set_invalid,
+  set_operand,
   set_result,
   set_zero,
   SIGN,
@@ -55,7 +56,7 @@ export function scale(aSE: i32, a: u64, bSE: i32, b: u64): void {
   if (stops_denormal(is_denormal(aSE, a) || is_denormal(bSE, b))) return;
   if (up || is_infinite(aSE, a)) return set_infinity(sign);
   if (down || !a) return set_zero(sign);
-  if (!b) return set_result(aSE, a);
+  if (!b) return set_operand(aSE, a);
   set_rounded(sign, exponent(aSE, a) + truncated(bSE, b), normalized(a), 0, 64);
 }
 

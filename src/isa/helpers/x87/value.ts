@@ -22,6 +22,11 @@ export function set_result(se: i32, sig: u64): void {
   result = sig;
 }
 
+/** The result is a finite operand as it is; a pseudo-denormal gets its proper exponent. */
+export function set_operand(se: i32, sig: u64): void {
+  set_result(se & EXPONENT ? se : se | ((sig >> 63) as i32), sig);
+}
+
 /** The result is the real indefinite. */
 export function set_indefinite(): void {
   set_result(INDEFINITE_SE, INDEFINITE);

@@ -1,0 +1,183 @@
+import { APIC_EVENT, highestVector } from "../../irqchip/apic-page.ts";
+import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
+import { CPU, EFLAGS, INHIBIT, TRAP, VECTOR } from "../../isa/state.ts";
+import {
+  KVM_VCPUEVENT_VALID_NMI_PENDING,
+  KVM_VCPUEVENT_VALID_SHADOW,
+  KVM_X86_SHADOW_INT_MOV_SS,
+  KVM_X86_SHADOW_INT_STI,
+  type KvmVcpuEvents,
+} from "../../spec/kvm/vcpu-struct.ts";
+import { APIC } from "../../spec/lapic.ts";
+import type { CpuCells } from "./cpu-cells.ts";
+import type { Library } from "./library.ts";
+import type { TaskPriority } from "./task-priority.ts";
+
+/** No vector. */
+const NONE = -1;
+
+export interface EventsGlue {
+  readonly cells: CpuCells;
+  readonly library: Library;
+  readonly taskPriority: TaskPriority;
+  /** Absent without an in-kernel irqchip. */
+  interrupts(): VcpuInterrupts | undefined;
+}
+
+/** What waits to be delivered to a vCPU, and whether it may be: exceptions, NMIs, interrupts. [SDM 3A 6.9] */
+export class VcpuEvents {
+  readonly #glue: EventsGlue;
+  nmiPending = false;
+  /** Delivered at the next entry whatever masks it: vectors queued by KVM_INTERRUPT or a restored state, or -1. */
+  #interrupt = NONE;
+  #nmi = false;
+  #exception = NONE;
+  #exceptionError = 0;
+
+  constructor(glue: EventsGlue) {
+    this.#glue = glue;
+  }
+
+  /** The vector that KVM_INTERRUPT or a restored state queued, or -1. */
+  get queuedInterrupt(): number {
+    return this.#interrupt;
+  }
+
+  queueInterrupt(vector: number): void {
+    this.#interrupt = vector;
+  }
+
+  /** RFLAGS.IF */
+  get interruptFlag(): boolean {
+    return (this.#glue.cells.i32(CPU.eflags) & EFLAGS.IF) !== 0;
+  }
+
+  /** Whether an interrupt given now by KVM_INTERRUPT would be delivered before the next instruction. */
+  get ready(): boolean {
+    return this.interruptFlag && !this.#shadow && this.#interrupt === NONE;
+  }
+
+  /** Whether something ends the sleep of HLT. */
+  get wakes(): boolean {
+    this.#collect();
+    if (this.#exception !== NONE || this.#nmi || (this.nmiPending && !this.#nmiMasked)) return true;
+    return this.interruptFlag && this.#hasInterrupt;
+  }
+
+  /** Whether the next instruction must be executed alone, since only after it an event that waits may come. */
+  get heldByShadow(): boolean {
+    this.#collect();
+    return this.#shadow && (this.nmiPending || this.#hasInterrupt);
+  }
+
+  /** The instruction after STI or MOV SS is about to be executed. */
+  endShadow(): void {
+    this.#glue.cells.setI32(CPU.inhibit, 0);
+  }
+
+  /** Delivers what may be delivered; returns the trap that ended the delivery, TRAP.none if it went well. */
+  deliver(): number {
+    if (this.#exception !== NONE) return this.#deliverException();
+    if (this.#nmi || (this.nmiPending && !this.#nmiMasked)) return this.#deliverNmi();
+    if (this.interruptFlag && this.#hasInterrupt) return this.#deliverInterrupt();
+    return TRAP.none;
+  }
+
+  /** Whether something waits that an instruction may let through: IRET an NMI, STI or MOV CR8 an interrupt. */
+  get waits(): boolean {
+    const interrupts = this.#glue.interrupts();
+    if (this.nmiPending || this.#hasInterrupt) return true;
+    return interrupts !== undefined && highestVector(interrupts.lapic.page, APIC.IRR) >= 0;
+  }
+
+  /** KVM_GET_VCPU_EVENTS */
+  read(into: KvmVcpuEvents): void {
+    const { cells } = this.#glue;
+    this.#collect();
+    into.bytes.fill(0);
+    const inhibit = this.#shadow ? cells.i32(CPU.inhibit) : 0;
+    const { exception, interrupt, nmi } = into;
+    exception.injected = this.#exception === NONE ? 0 : 1;
+    exception.nr = Math.max(this.#exception, 0);
+    exception.has_error_code = this.#exception !== NONE && this.#exceptionError !== NONE ? 1 : 0;
+    exception.error_code = exception.has_error_code ? this.#exceptionError : 0;
+    interrupt.injected = this.#interrupt === NONE ? 0 : 1;
+    interrupt.nr = Math.max(this.#interrupt, 0);
+    interrupt.shadow =
+      (inhibit & INHIBIT.sti ? KVM_X86_SHADOW_INT_STI : 0) | (inhibit & INHIBIT.movSs ? KVM_X86_SHADOW_INT_MOV_SS : 0);
+    nmi.injected = this.#nmi ? 1 : 0;
+    nmi.pending = this.nmiPending ? 1 : 0;
+    nmi.masked = cells.i32(CPU.nmiMasked);
+    into.flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+  }
+
+  /** KVM_SET_VCPU_EVENTS; the record was checked. */
+  write(from: KvmVcpuEvents): void {
+    const { cells } = this.#glue;
+    const { exception, interrupt, nmi, flags } = from;
+    this.#exception = exception.injected ? exception.nr : NONE;
+    this.#exceptionError = exception.has_error_code ? exception.error_code : NONE;
+    this.#interrupt = interrupt.injected ? interrupt.nr : NONE;
+    this.#nmi = nmi.injected !== 0;
+    cells.setI32(CPU.nmiMasked, nmi.masked ? 1 : 0);
+    if (flags & KVM_VCPUEVENT_VALID_NMI_PENDING) this.nmiPending = nmi.pending !== 0;
+    if (!(flags & KVM_VCPUEVENT_VALID_SHADOW)) return;
+    const { shadow } = interrupt;
+    const sti = shadow & KVM_X86_SHADOW_INT_STI ? INHIBIT.sti : 0;
+    const movSs = shadow & KVM_X86_SHADOW_INT_MOV_SS ? INHIBIT.movSs : 0;
+    cells.setI32(CPU.inhibit, sti | movSs);
+  }
+
+  get #shadow(): boolean {
+    return this.#glue.cells.i32(CPU.inhibit) !== 0;
+  }
+
+  get #nmiMasked(): boolean {
+    return this.#glue.cells.i32(CPU.nmiMasked) !== 0;
+  }
+
+  get #hasInterrupt(): boolean {
+    return this.#interrupt !== NONE || (this.#glue.interrupts()?.hasInterrupt() ?? false);
+  }
+
+  /** NMIs that were posted to the local APIC, and the task priority that the guest set in CR8. */
+  #collect(): void {
+    const interrupts = this.#glue.interrupts();
+    if (interrupts === undefined) return;
+    this.#glue.taskPriority.toLapic();
+    if (interrupts.lapic.takeEvent(APIC_EVENT.NMI)) this.nmiPending = true;
+  }
+
+  #deliverException(): number {
+    const { cells, library } = this.#glue;
+    cells.setI32(CPU.faultVector, this.#exception);
+    cells.setI32(CPU.faultError, this.#exceptionError === NONE ? 0 : this.#exceptionError);
+    if (this.#exception === VECTOR.PF) cells.setWide(CPU.faultAddress, cells.lo(CPU.cr2), cells.hi(CPU.cr2));
+    else cells.setWide(CPU.faultAddress, 0, 0);
+    this.#exception = NONE;
+    library.pack_flags(cells.base);
+    library.deliver(cells.base);
+    return cells.i32(CPU.trap);
+  }
+
+  #deliverNmi(): number {
+    if (this.#nmi) this.#nmi = false;
+    else this.nmiPending = false;
+    this.#glue.cells.setI32(CPU.nmiMasked, 1);
+    return this.#interruptWith(VECTOR.NMI);
+  }
+
+  #deliverInterrupt(): number {
+    let vector = this.#interrupt;
+    this.#interrupt = NONE;
+    if (vector === NONE) vector = this.#glue.interrupts()?.acknowledge() ?? NONE;
+    return vector === NONE ? TRAP.none : this.#interruptWith(vector);
+  }
+
+  #interruptWith(vector: number): number {
+    const { cells, library } = this.#glue;
+    library.pack_flags(cells.base);
+    library.interrupt(cells.base, vector);
+    return cells.i32(CPU.trap);
+  }
+}
