@@ -176,7 +176,7 @@ function extensionless(source) {
 
 /** @param {Source} source */
 function outsidePaths(source) {
-  const match = /\/(home|work)\/\w+|\.\.\/shared\b/.exec(source.text);
+  const match = /\/(home|work)\/\w+|\.\.\/shared(?![-\w])/.exec(source.text);
   return match ? [{ at: match.index, what: `the path ${match[0]}` }] : [];
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { UserError } from "../base/assert.ts";
 import { type CommandLine, type OptionSpec, type OptionTable, parseCommandLine } from "./command-line.ts";
 import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, IMAGES, RUN } from "./commands.ts";
@@ -48,8 +48,7 @@ function runnerOf(name: string) {
 }
 
 function version(): string {
-  const file = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(file) as { version: string }).version;
+  return (createRequire(import.meta.url)("tskvm/package.json") as { version: string }).version;
 }
 
 function print(text: string): Ending {

@@ -22,6 +22,8 @@ export interface Uart16550State {
   divisor: number;
   /** The THR-empty source of interrupts, until IIR is read or THR written. */
   thrEmptyPending: boolean;
+  /** Reads of LSR since any other access, up to 2. */
+  statusReads: number;
   /** Received characters, oldest first: the byte, and above it its LSR error bits. */
   receiver: number[];
 }
@@ -37,6 +39,7 @@ const RESET_STATE: Uart16550State = {
   scr: 0,
   divisor: 12,
   thrEmptyPending: false,
+  statusReads: 0,
   receiver: [],
 };
 
@@ -89,12 +92,14 @@ export class Uart16550 implements Device<Uart16550State>, RegisterBlock {
   }
 
   read(offset: number): number {
+    this.countStatusRead(offset === spec.UART_LSR);
     const value = this.readRegister(offset);
     this.updateInterrupt();
     return value;
   }
 
   write(offset: number, _size: number, value: number): void {
+    this.countStatusRead(false);
     this.writeRegister(offset, value & 0xff);
     this.updateInterrupt();
   }
@@ -187,9 +192,17 @@ export class Uart16550 implements Device<Uart16550State>, RegisterBlock {
     this.receiver.push(character);
   }
 
-  /** The far end honours RTS, as with hardware handshake; a guest that takes receive interrupts need not drive it. */
+  /**
+   * Characters wait outside until the guest surely reads them: it takes receive interrupts, or polls LSR again and again.
+   * A driver that starts up reads LSR and RBR once and clears the FIFO, which would lose what was typed ahead.
+   */
   private get listens(): boolean {
-    return !this.loop && ((this.state.mcr & spec.MCR_RTS) !== 0 || (this.state.ier & spec.IER_ERBFI) !== 0);
+    return !this.loop && ((this.state.ier & spec.IER_ERBFI) !== 0 || this.state.statusReads > 1);
+  }
+
+  private countStatusRead(ofStatus: boolean): void {
+    this.state.statusReads = ofStatus ? Math.min(this.state.statusReads + 1, 2) : 0;
+    if (ofStatus) this.takeInput();
   }
 
   private takeCharacter(): number {

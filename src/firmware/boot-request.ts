@@ -12,6 +12,11 @@ export interface BootModule {
 export interface BootRequest {
   /** The kernel file. */
   readonly kernel: Uint8Array;
+  /**
+   * What `kernel`, a bzImage, would unpack itself to; it is entered directly then, unless `mode` asks for the file's own
+   * entry. Leave it out to let the kernel choose a random address for itself (KASLR).
+   */
+  readonly unpacked?: Uint8Array | undefined;
   /** What messages call the kernel file, and the first word of a multiboot command line. */
   readonly kernelName: string;
   readonly commandLine: string;
@@ -25,7 +30,7 @@ export interface BootRequest {
   readonly rsdp?: number | undefined;
   /** Whether the processor has long mode. */
   readonly longMode: boolean;
-  /** How to enter a Linux kernel that can be entered both ways; 64-bit mode if not given and possible. */
+  /** How to enter a bzImage that can be entered both ways; 64-bit mode if not given and possible. */
   readonly mode?: BootMode | undefined;
 }
 

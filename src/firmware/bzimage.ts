@@ -40,7 +40,7 @@ export interface BzImage {
   readonly commandLineSize: number;
   /** The highest address that an initrd's last byte may have. */
   readonly initrdAddrMax: number;
-  /** The compressed kernel within `image`; empty if the header does not say. */
+  /** The compressed kernel within `image`; empty if the header does not say, or names a place outside. */
   readonly payload: Uint8Array;
 }
 
@@ -73,11 +73,18 @@ export function parseBzImage(file: Uint8Array, name: string): BzImage {
     ...memoryNeeds(hdr, image.length, name),
     commandLineSize: hdr.version >= PROTOCOL.cmdline_size ? hdr.cmdline_size : SETUP_DEFAULTS.cmdline_size,
     initrdAddrMax: hdr.version >= PROTOCOL.initrd_addr_max ? hdr.initrd_addr_max : SETUP_DEFAULTS.initrd_addr_max,
-    payload: image.subarray(hdr.payload_offset, hdr.payload_offset + hdr.payload_length),
+    payload: payloadIn(image, hdr),
   };
 }
 
 type SetupHeader = StructView<typeof setup_header>;
+
+function payloadIn(image: Uint8Array, { version, payload_offset, payload_length }: SetupHeader): Uint8Array {
+  const end = payload_offset + payload_length;
+  return version >= PROTOCOL.payload_offset && end <= image.length
+    ? image.subarray(payload_offset, end)
+    : image.subarray(0, 0);
+}
 
 /** The jump instruction at 0x200 leads past the header; fields that we do not know are left behind. */
 function headerEnd(file: Uint8Array): number {

@@ -87,14 +87,20 @@ export function physicalEntry(elf: ElfFile): number {
 export function loadElf(memory: GuestMemory, placement: Placement, file: Uint8Array, elf: ElfFile): number {
   const segments = loadable(elf);
   for (const segment of segments) placement.claim("the kernel", segment.paddr, segment.memsz);
-  for (const { paddr, offset, filesz, memsz } of segments) {
-    memory.write(paddr, file.subarray(offset, offset + filesz));
-    memory.fill(paddr + filesz, memsz - filesz, 0);
-  }
+  writeSegments(memory, file, elf);
   return Math.max(0, ...segments.map((segment) => segment.paddr + segment.memsz));
 }
 
-function loadable(elf: ElfFile): ElfSegment[] {
+/** Fills memory that has been claimed for the loadable segments. */
+export function writeSegments(memory: GuestMemory, file: Uint8Array, elf: ElfFile): void {
+  for (const { paddr, offset, filesz, memsz } of loadable(elf)) {
+    memory.write(paddr, file.subarray(offset, offset + filesz));
+    memory.fill(paddr + filesz, memsz - filesz, 0);
+  }
+}
+
+/** The segments that have a place in memory. */
+export function loadable(elf: ElfFile): ElfSegment[] {
   return elf.segments.filter((segment) => segment.type === PT_LOAD && segment.memsz > 0);
 }
 

@@ -9,10 +9,14 @@ import { type BzImage, parseBzImage } from "./bzimage.ts";
 import { writeIdentityMap } from "./identity-map.ts";
 import { type InitialState, longState, protectedState } from "./initial-state.ts";
 import { Placement, roundUp } from "./placement.ts";
+import { loadUnpacked } from "./unpacked-kernel.ts";
 
 const PAGE = 0x1000;
 
-/** Loads a bzImage as the 64-bit or the 32-bit boot protocol asks. [Linux Documentation/arch/x86/boot.rst] */
+/**
+ * Loads a bzImage, or the kernel inside it, as the 64-bit or the 32-bit boot protocol asks. Both are entered with the same
+ * registers and boot parameters. [Linux Documentation/arch/x86/boot.rst]
+ */
 export function loadLinux(memory: GuestMemory, request: BootRequest): InitialState {
   const kernel = parseBzImage(request.kernel, request.kernelName);
   const long = entersLongMode(kernel, request);
@@ -20,7 +24,7 @@ export function loadLinux(memory: GuestMemory, request: BootRequest): InitialSta
   const initrd = onlyInitrd(request);
   checkRoom(kernel, initrd, request);
   placement.claim("the kernel", kernel.loadAddress, kernel.runtimeStart + kernel.initSize - kernel.loadAddress);
-  memory.write(kernel.loadAddress, kernel.image);
+  const rip = placeKernel(memory, kernel, request, long);
 
   const params = zeroPage(kernel, request);
   placeCommandLine(memory, placement, params, kernel, request.commandLine);
@@ -28,10 +32,18 @@ export function loadLinux(memory: GuestMemory, request: BootRequest): InitialSta
   const zeroPageAt = placement.placeBootData("the boot parameters", params.bytes.length);
   memory.write(zeroPageAt, params.bytes);
 
-  const regs = { rip: kernel.loadAddress, rsi: zeroPageAt };
+  const regs = { rip, rsi: zeroPageAt };
   if (!long) return protectedState(memory, placement, regs);
   const cr3 = writeIdentityMap(memory, placement);
-  return longState(memory, placement, cr3, { ...regs, rip: kernel.loadAddress + ENTRY_64_OFFSET });
+  return longState(memory, placement, cr3, regs);
+}
+
+/** Fills the memory that the kernel has claimed; returns the address where it is entered. */
+function placeKernel(memory: GuestMemory, kernel: BzImage, request: BootRequest, long: boolean): number {
+  const { unpacked, kernelName, mode } = request;
+  if (unpacked && mode === undefined) return loadUnpacked(memory, kernel, unpacked, kernelName);
+  memory.write(kernel.loadAddress, kernel.image);
+  return long ? kernel.loadAddress + ENTRY_64_OFFSET : kernel.loadAddress;
 }
 
 function entersLongMode(kernel: BzImage, request: BootRequest): boolean {

@@ -1,11 +1,18 @@
 import type { Instruction } from "./decoder/instruction.ts";
 import type { Bits } from "./evaluate/bits.ts";
-import { EFFECT_EVALUATIONS, type Frame, type Machine, type Outcome, readState, writeState } from "./evaluate/effects.ts";
+import {
+  EFFECT_EVALUATIONS,
+  type Frame,
+  type Machine,
+  type Outcome,
+  readState,
+  writeState,
+} from "./evaluate/effects.ts";
 import { type Operands, operandsOf } from "./evaluate/operands.ts";
 import { PURE_EVALUATIONS } from "./evaluate/pure.ts";
 import { Builder } from "./ir/builder.ts";
 import { lowerFlags } from "./ir/lower.ts";
-import { type EffectOp, type Node, PURE_OPS, type Program, type PureOp } from "./ir/ops.ts";
+import { type EffectOp, type Node, type Program, PURE_OPS, type PureOp } from "./ir/ops.ts";
 import { CPU, MODE, TRAP } from "./state.ts";
 import { programOf } from "./table/forms.ts";
 

@@ -8,7 +8,9 @@
 export type Placed<N extends string> = { readonly [K in N]: number };
 
 /** Places fields one after another, each aligned to its own size (at most 16). */
-export function place<N extends string>(fields: readonly (readonly [N, number])[]): Placed<N> & { readonly end: number } {
+export function place<N extends string>(
+  fields: readonly (readonly [N, number])[],
+): Placed<N> & { readonly end: number } {
   let offset = 0;
   const placed: Record<string, number> = {};
   for (const [name, size] of fields) {
@@ -219,13 +221,22 @@ export const TRAP = {
 } as const;
 
 /** CPU.exitReason while trap is exit; also the kind of a replay entry. */
-export const EXIT = { none: 0, ioIn: 1, ioOut: 2, mmioRead: 3, mmioWrite: 4, msrRead: 5, msrWrite: 6, fetch: 7 } as const;
+export const EXIT = {
+  none: 0,
+  ioIn: 1,
+  ioOut: 2,
+  mmioRead: 3,
+  mmioWrite: 4,
+  msrRead: 5,
+  msrWrite: 6,
+  fetch: 7,
+} as const;
 
 /** Bits of CPU.inhibit. */
 export const INHIBIT = { sti: 1, movSs: 2 } as const;
 
 /** Bits of a byte of the page flag table. */
-export const PAGE_FLAG = { code: 1, logDirty: 2, readOnly: 4 } as const;
+export const PAGE_FLAG = { code: 1, logDirty: 2 } as const;
 
 /** One memory slot as the helpers see it; pages are 4 KiB. */
 export const SLOT = place([
@@ -246,15 +257,18 @@ export const CODE_MAP_ENTRY = place([
 export const CODE_MAP_ENTRY_SIZE = 16;
 
 /** x87Trap/sseTrap values and CPU vectors are [SDM 3A 6.3.1]. */
+// biome-ignore format: table
 export const VECTOR = {
   DE: 0, DB: 1, NMI: 2, BP: 3, OF: 4, BR: 5, UD: 6, NM: 7, DF: 8, TS: 10, NP: 11, SS: 12, GP: 13, PF: 14, MF: 16, AC: 17, MC: 18, XM: 19,
 } as const;
 
 /** EFLAGS bits. [SDM 1 3.4.3] */
+// biome-ignore format: table
 export const EFLAGS = {
   CF: 0x1, PF: 0x4, AF: 0x10, ZF: 0x40, SF: 0x80, TF: 0x100, IF: 0x200, DF: 0x400, OF: 0x800, IOPL: 0x3000, NT: 0x4000, RF: 0x10000, VM: 0x20000,
   AC: 0x40000, VIF: 0x80000, VIP: 0x100000, ID: 0x200000, fixed: 0x2, arithmetic: 0x8d5,
 } as const;
 
 /** Numbers of the general registers. [SDM 2A 2.2.1] */
+// biome-ignore format: table
 export const GPR = { rax: 0, rcx: 1, rdx: 2, rbx: 3, rsp: 4, rbp: 5, rsi: 6, rdi: 7, r8: 8, r9: 9, r10: 10, r11: 11, r12: 12, r13: 13, r14: 14, r15: 15 } as const;

@@ -39,6 +39,8 @@ export interface VmCoreParts {
   readonly clock: Clock;
   /** vCPU IDs are below it. */
   readonly maxVcpuId: number;
+  /** KVM_CAP_NR_MEMSLOTS. */
+  readonly maxMemorySlots?: number;
   /** Where dirty bitmaps come from; see MemorySlots. */
   readonly allocateBitmap?: (words: number) => Int32Array;
 }
@@ -67,7 +69,7 @@ export abstract class VmCore<V extends Vcpu = Vcpu> implements Vm {
   constructor(parts: VmCoreParts) {
     this.#parts = parts;
     this.hostMemory = parts.heap.memory;
-    this.slots = new MemorySlots(this.hostMemory, parts.allocateBitmap);
+    this.slots = new MemorySlots(this.hostMemory, parts.allocateBitmap, parts.maxMemorySlots);
     this.memory = new SlotMemory(this.slots);
     this.clock = new VmClock(parts.clock);
     this.lines.onAcked = (gsi) => this.irqfds.acked(gsi);

@@ -1,3 +1,4 @@
+// bigint: a dump is made once, when the guest has ended
 import { create } from "../base/struct-layout.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";

@@ -273,7 +273,7 @@ describe("the exit loop", () => {
     const { machine, serial } = build({}, [
       io(OUT, 1, 0x3f8, ...Buffer.from("hello")),
       io(OUT, 1, 0x3fa, 0x01),
-      io(OUT, 1, 0x3fc, 0x03),
+      io(OUT, 1, 0x3f9, 0x01),
       interrupted,
       io(IN, 1, 0x3f8, 0, 0, 0, 0),
       seen(values),

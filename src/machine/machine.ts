@@ -17,7 +17,7 @@ import {
   KVM_CAP_SET_TSS_ADDR,
 } from "../spec/kvm/capability.ts";
 import type { KvmCpuid2 } from "../spec/kvm/vcpu-struct.ts";
-import { kvm_pit_config, kvm_userspace_memory_region } from "../spec/kvm/vm-struct.ts";
+import { KVM_PIT_SPEAKER_DUMMY, kvm_pit_config, kvm_userspace_memory_region } from "../spec/kvm/vm-struct.ts";
 import { acpiDescription } from "./acpi-description.ts";
 import { Board, type BoardState } from "./board.ts";
 import { IDENTITY_MAP_ADDRESS, TSS_ADDRESS, VCPUS_MAXIMUM } from "./board-map.ts";
@@ -41,6 +41,7 @@ import {
 /** What is loaded instead of firmware; see `BootRequest`. */
 export interface BootSource {
   readonly kernel: Uint8Array;
+  readonly unpacked?: Uint8Array | undefined;
   /** What messages call the kernel file. */
   readonly kernelName: string;
   readonly commandLine: string;
@@ -217,7 +218,7 @@ function createVm(engine: Engine, memorySize: number): Vm {
   if (engine.checkExtension(KVM_CAP_SET_IDENTITY_MAP_ADDR) > 0) vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS);
   if (engine.checkExtension(KVM_CAP_SET_TSS_ADDR) > 0) vm.setTssAddr(TSS_ADDRESS);
   vm.createIrqchip();
-  vm.createPit2(create(kvm_pit_config));
+  vm.createPit2(create(kvm_pit_config, { flags: KVM_PIT_SPEAKER_DUMMY }));
   vm.setGsiRouting(boardRouting());
   return vm;
 }

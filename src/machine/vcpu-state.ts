@@ -100,10 +100,12 @@ export interface IrqchipState {
 
 const CHIPS = [KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC];
 
+/** The state of the VM's irqchip and PIT. Errors: KvmError ENXIO if it has none. */
 export function captureIrqchip(vm: Vm): IrqchipState {
   return { chips: CHIPS.map((chip_id) => vm.getIrqchip(create(kvm_irqchip, { chip_id }))), pit: vm.getPit2() };
 }
 
+/** Sets what captureIrqchip gave. */
 export function restoreIrqchip(vm: Vm, state: IrqchipState): void {
   for (const chip of state.chips) vm.setIrqchip(chip);
   vm.setPit2(state.pit);

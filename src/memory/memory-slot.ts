@@ -21,7 +21,7 @@ export interface MemorySlot {
   readonly dirtyLog: DirtyLog | undefined;
 }
 
-/** How many slots there may be: their numbers are below it. KVM_CAP_NR_MEMSLOTS. */
+/** How many slots there may be unless an engine has fewer. KVM_CAP_NR_MEMSLOTS. */
 export const MAX_MEMORY_SLOTS = 509;
 const VALID_FLAGS = KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY;
 
@@ -30,13 +30,16 @@ export class MemorySlots {
   readonly host: HostMemory;
   /** Emitted after every change of the table. */
   readonly changed = new EventSource<MemorySlots>();
+  /** Slot numbers are below it. */
+  readonly #most: number;
   readonly #allocateBitmap: (words: number) => Int32Array;
   readonly #byNumber = new Map<number, MemorySlot>();
   readonly #byAddress = new IntervalMap<MemorySlot>();
 
   /** `allocateBitmap` gives the zeroed words of a dirty bitmap: by default shared memory of its own. */
-  constructor(host: HostMemory, allocateBitmap = allocateShared) {
+  constructor(host: HostMemory, allocateBitmap = allocateShared, most = MAX_MEMORY_SLOTS) {
     this.host = host;
+    this.#most = most;
     this.#allocateBitmap = allocateBitmap;
   }
 
@@ -61,7 +64,7 @@ export class MemorySlots {
    */
   set(region: KvmUserspaceMemoryRegion): number {
     const old = this.#byNumber.get(region.slot);
-    if (!isValidRegion(region)) return EINVAL;
+    if (region.slot >= this.#most || !isValidRegion(region)) return EINVAL;
     if (region.memory_size_num === 0) return this.#delete(old);
     if (region.userspace_addr_num + region.memory_size_num > this.host.buffer.byteLength) return EINVAL;
     if (old && !isAllowedChange(region, old)) return EINVAL;
@@ -114,7 +117,7 @@ function allocateShared(words: number): Int32Array {
 }
 
 function isValidRegion(region: KvmUserspaceMemoryRegion): boolean {
-  if (region.slot >= MAX_MEMORY_SLOTS || region.flags & ~VALID_FLAGS) return false;
+  if (region.flags & ~VALID_FLAGS) return false;
   const places = [region.guest_phys_addr_num, region.memory_size_num, region.userspace_addr_num];
   if (!places.every((value) => Number.isSafeInteger(value) && value % PAGE_SIZE === 0)) return false;
   return Number.isSafeInteger(region.guest_phys_addr_num + region.memory_size_num);

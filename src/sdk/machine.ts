@@ -27,7 +27,7 @@ export interface MachineStats {
 
 /** A machine that runs in a thread of its own. `startMachine` makes one. */
 export class Machine {
-  /** The guest's first serial port, COM1: read its output, write its input. */
+  /** The guest's first serial port, COM1: read its output, write its input. Unread output makes the guest wait. */
   readonly console: Duplex;
   /** The command that the guest runs, if it was given one. */
   readonly command: GuestCommand | undefined;
@@ -51,7 +51,7 @@ export class Machine {
     const command = files.exec && createChannel();
     this.image = files.image;
     this.console = new GuestStream(this.#openPort(console));
-    this.command = files.exec && followCommand(this.#openPort(command!), files.exec, () => void this.stop());
+    this.command = files.exec && followCommand(this.#openPort(command!), files.exec, () => this.#stopQuietly());
     this.#worker = this.#startWorker({ config, modules, console, command });
     this.exited = this.#end.promise;
     this.exited.then(this.#release, this.#release);
@@ -90,6 +90,11 @@ export class Machine {
   stats(): MachineStats {
     if (this.#vcpu === undefined) return this.#stats;
     return { instructions: retiredInstructions(this.#vcpu), seconds: (performance.now() - this.#startTime) / 1000 };
+  }
+
+  /** What goes wrong is told by `exited`. */
+  #stopQuietly(): void {
+    this.stop().catch(() => {});
   }
 
   #openPort(channel: SharedChannel): ChannelPort {

@@ -1,4 +1,5 @@
 /** Binary opcodes of WebAssembly instructions by text name; SIMD (0xfd), miscellaneous (0xfc) and atomic (0xfe) ones carry their prefix in bits 16-23. [WebAssembly 2.0 5.4, threads proposal] */
+// biome-ignore format: table
 export const WASM_OPCODES: Readonly<Record<string, number>> = {
   unreachable: 0x00, nop: 0x01, block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c, br_if: 0x0d, br_table: 0x0e, return: 0x0f,
   call: 0x10, call_indirect: 0x11, return_call: 0x12, return_call_indirect: 0x13, drop: 0x1a, select: 0x1b,
@@ -80,4 +81,12 @@ export const WASM_OPCODES: Readonly<Record<string, number>> = {
 };
 
 /** Value types in the binary format. [WebAssembly 2.0 5.3.1] */
-export const WASM_TYPES = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b, funcref: 0x70, none: 0x40 } as const;
+export const WASM_TYPES = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+  funcref: 0x70,
+  none: 0x40,
+} as const;

@@ -1,10 +1,16 @@
 import { describe } from "vitest";
+import { codeSuite } from "./code.suite.ts";
 import { exitsSuite } from "./exits.suite.ts";
 import type { Subject } from "./guest.ts";
+import { interruptsSuite } from "./interrupts.suite.ts";
+import { memorySuite } from "./memory.suite.ts";
 
 /** What every engine must do alike, through the KVM API alone, with guests written by hand. */
 export function engineSuite(name: string, makeSubject: () => Subject): void {
   describe(`engine ${name}`, () => {
     exitsSuite(makeSubject);
+    memorySuite(makeSubject);
+    codeSuite(makeSubject);
+    interruptsSuite(makeSubject);
   });
 }

@@ -259,15 +259,6 @@ export function exitsSuite(makeSubject: () => Subject): void {
       expect(guest.next()).toEqual(HLT);
       expect(guest.regs()).toMatchObject({ rcx_num: 3, rip_num: other.at("end") + 1 });
     });
-
-    test("an exit in the middle of a fault's delivery is completed too", () => {
-      const guest = guestIn("protected");
-      const handler = new Code(32, AT.code + 0x100).bytes(0x58).outTo(1, PORT, 6).hlt();
-      guest.place(handler);
-      guest.gate(6, handler.origin);
-      guest.start(code("protected").bytes(0x0f, 0x0b), { rsp: AT.stack });
-      expect(guest.next()).toEqual({ out: PORT, size: 1, data: [6] });
-    });
   });
 
   describe("INTR", () => {

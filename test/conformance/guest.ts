@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import { assign, create, type StructInit } from "../../src/base/struct-layout.ts";
 import type { Engine, Vm } from "../../src/kvm/engine.ts";
 import { KvmError } from "../../src/kvm/errno.ts";
+import type { EventFd } from "../../src/kvm/eventfd.ts";
 import { ExitView } from "../../src/kvm/exit.ts";
 import type { Vcpu } from "../../src/kvm/vcpu.ts";
 import { EINTR } from "../../src/spec/kvm/errno.ts";
@@ -21,6 +22,8 @@ export interface Subject {
   readonly engine: Engine;
   /** Calls `vcpu.kick()`, or what it stands for, from another thread, some milliseconds from now. */
   kickFromThread(vcpu: Vcpu, milliseconds: number): Promise<void>;
+  /** Signals an EventFd from another thread, and makes `vcpu.run` look at it or return EINTR. */
+  signalFromThread(vcpu: Vcpu, event: EventFd, milliseconds: number): Promise<void>;
 }
 
 export const MODES = ["real", "protected", "compatibility", "long"] as const;

@@ -31,22 +31,27 @@ class CountingClock implements Clock {
   }
 }
 
-const KICKER = `
+const THREAD = `
   const { workerData } = require("node:worker_threads");
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, workerData.milliseconds);
+  if (workerData.event) Atomics.add(workerData.event, 0, 1);
   Atomics.store(workerData.kick, 0, 1);
   Atomics.notify(workerData.kick, 0);
 `;
 
-/** Resolves when the other thread runs; it kicks later, whatever this one does. */
-async function kickFromThread(vcpu: Vcpu, milliseconds: number): Promise<void> {
+/** Resolves when the other thread runs; what it does comes later, whatever this one does. */
+async function fromThread(vcpu: Vcpu, milliseconds: number, event?: Int32Array): Promise<void> {
   if (!(vcpu instanceof WasmVcpu)) throw new Error("not a vCPU of this engine");
-  const worker = new Worker(KICKER, { eval: true, workerData: { kick: vcpu.shared.kick, milliseconds } });
+  const worker = new Worker(THREAD, { eval: true, workerData: { kick: vcpu.shared.kick, event, milliseconds } });
   await new Promise((resolve) => worker.once("online", resolve));
 }
 
 function makeSubject(): Subject {
-  return { engine: new WasmEngine(modules, new CountingClock()), kickFromThread };
+  return {
+    engine: new WasmEngine(modules, new CountingClock()),
+    kickFromThread: (vcpu, milliseconds) => fromThread(vcpu, milliseconds),
+    signalFromThread: (vcpu, event, milliseconds) => fromThread(vcpu, milliseconds, event.words),
+  };
 }
 
 engineSuite("wasm", makeSubject);

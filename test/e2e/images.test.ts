@@ -64,7 +64,9 @@ test("a mirror that is none", async () => {
 
 test("a package that is not what the index promises", async () => {
   archive.fault = "other bytes";
-  expect(await message("run", "--mirror", archive.mirror)).toMatch(/checksum mismatch: .*k\.deb[\s\S]*\n {2}.*--mirror/);
+  expect(await message("run", "--mirror", archive.mirror)).toMatch(
+    /checksum mismatch: .*k\.deb[\s\S]*\n {2}.*--mirror/,
+  );
 });
 
 test("a download that breaks off", async () => {

@@ -24,6 +24,9 @@ export function print(text: string): Code {
   return [...movDx(COM1), ...[...new TextEncoder().encode(text)].flatMap((byte) => [...movAl(byte), ...outDxAl])];
 }
 
+/** Writes to COM1 for ever. */
+export const flood: Code = [...movDx(COM1), ...movAl(0x78), ...outDxAl, ...jmpShort(-3)];
+
 /** Writes `value` to the debug-exit port. */
 export function debugExit(value: number): Code {
   return [...movDx(DEBUG_EXIT), ...movAl(value), ...outDxAl];

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import { CodeCache } from "../../src/engine/wasm/code-cache.ts";
 import { generateInterpreter } from "../../src/engine/wasm/interpreter/generate.ts";
-import { decode, DECODE } from "../../src/isa/decoder/decode.ts";
+import { DECODE, decode } from "../../src/isa/decoder/decode.ts";
 import { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { evaluate, type HelperExports, type Machine, packFlags, unpackFlags } from "../../src/isa/evaluate.ts";
 import { CPU, TRAP, VECTOR } from "../../src/isa/state.ts";
+import type { Form } from "../../src/isa/table/row.ts";
 import { CODE_MAP_ENTRIES, Guest, RECORDS } from "./guest.ts";
 import { CODE, CODE_BYTES, FILLER, hashWords, PAGE } from "./layout.ts";
 import type { UserProgram, UserResult } from "./program.ts";
@@ -30,20 +31,25 @@ export class Bench {
   constructor() {
     const { memory, cells } = this.#guest;
     const helpers = new WebAssembly.Module(readFileSync(new URL("../../dist/isa/helpers.wasm", import.meta.url)));
-    this.#helpers = new WebAssembly.Instance(helpers, { env: this.#environment(helpers) }).exports as unknown as HelperExports;
+    this.#helpers = new WebAssembly.Instance(helpers, { env: this.#environment(helpers) })
+      .exports as unknown as HelperExports;
     this.#machine = { view: this.#guest.view, cpu: cells.base, helpers: this.#helpers };
     this.#code = this.#makeCodeCache();
-    const imports = { ...this.#helpers, deliver: () => cells.setI32(CPU.trap, TRAP.shutdown) } as unknown as WebAssembly.Imports[string];
+    const imports = {
+      ...this.#helpers,
+      deliver: () => cells.setI32(CPU.trap, TRAP.shutdown),
+    } as unknown as WebAssembly.Imports[string];
     const interpreter = new WebAssembly.Module(generateInterpreter());
-    this.#interpreter = new WebAssembly.Instance(interpreter, { env: { memory }, helpers: imports }).exports as unknown as Interpreter;
+    this.#interpreter = new WebAssembly.Instance(interpreter, { env: { memory }, helpers: imports })
+      .exports as unknown as Interpreter;
     this.#call("tlb_flush");
   }
 
-  /** Runs a program on the evaluator; undefined if it does not end. */
-  evaluate(program: UserProgram): UserResult | undefined {
+  /** Runs a program on the evaluator; undefined if it does not end, or comes to an instruction that is not allowed. */
+  evaluate(program: UserProgram, allowed: (form: Form) => boolean = () => true): UserResult | undefined {
     this.#begin(program);
     for (let step = 0; step < MAX_STEPS; step++) {
-      this.#step(program.bits);
+      if (!this.#step(program.bits, allowed)) return undefined;
       if (this.#guest.cells.i32(CPU.trap) === TRAP.none) continue;
       packFlags(this.#machine);
       return this.#result();
@@ -103,11 +109,14 @@ export class Bench {
     };
   }
 
-  #step(bits: 32 | 64): void {
+  #step(bits: 32 | 64, allowed: (form: Form) => boolean): boolean {
     const status = this.#fetch(bits);
-    if (status === DECODE.ok) evaluate(this.#machine, this.#insn);
-    else if (status === DECODE.invalid) this.#raise(VECTOR.UD);
+    if (status === DECODE.ok) {
+      if (!allowed(this.#insn.form)) return false;
+      evaluate(this.#machine, this.#insn);
+    } else if (status === DECODE.invalid) this.#raise(VECTOR.UD);
     else if (status === DECODE.tooLong) this.#raise(VECTOR.GP);
+    return true;
   }
 
   /** Decodes at rip; DECODE.more: a page of the instruction cannot be fetched, CPU.trap is set. */
@@ -127,7 +136,15 @@ export class Bench {
   }
 
   #translate(linear: bigint): number {
-    return Number(this.#call("fetch_translate_halves", Number(BigInt.asIntN(32, linear)), Number(BigInt.asIntN(32, linear >> 32n)))) >>> 0;
+    return (
+      Number(
+        this.#call(
+          "fetch_translate_halves",
+          Number(BigInt.asIntN(32, linear)),
+          Number(BigInt.asIntN(32, linear >> 32n)),
+        ),
+      ) >>> 0
+    );
   }
 
   #raise(vector: number): void {

@@ -1,5 +1,5 @@
-import { disassemble } from "../../src/isa/disassembler.ts";
 import type { Instruction } from "../../src/isa/decoder/instruction.ts";
+import { disassemble } from "../../src/isa/disassembler.ts";
 import { EFLAGS, VECTOR } from "../../src/isa/state.ts";
 import { programOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
@@ -9,7 +9,12 @@ import { CODE } from "./layout.ts";
 import type { UserProgram, UserResult } from "./program.ts";
 
 const FLAG_LETTERS: Readonly<Record<string, number>> = {
-  o: EFLAGS.OF, s: EFLAGS.SF, z: EFLAGS.ZF, a: EFLAGS.AF, p: EFLAGS.PF, c: EFLAGS.CF,
+  o: EFLAGS.OF,
+  s: EFLAGS.SF,
+  z: EFLAGS.ZF,
+  a: EFLAGS.AF,
+  p: EFLAGS.PF,
+  c: EFLAGS.CF,
 };
 /** Of RFLAGS what a user program can change and Linux restores; RF is the exception's. */
 const USER_FLAGS = EFLAGS.arithmetic | EFLAGS.DF | EFLAGS.AC | EFLAGS.TF;
@@ -34,18 +39,39 @@ export function writesAllFlags(form: Form): boolean {
   return programOf(form).nodes.some((n) => n.op === "flags" && n.type === "none" && WHOLE_KINDS.has(n.kind!));
 }
 
-/** The flags that are undefined after all instructions of a program that were executed before the one at `rip`. */
+const jumps = (form: Form): boolean => programOf(form).nodes.some((n) => n.op === "jump");
+
+/** The flags that are undefined after the instructions of a program that may have been executed before the one at `rip`. */
 function undefinedAfter(bench: Bench, program: UserProgram, rip: bigint): number {
   let mask = 0;
+  let jumped = false;
   for (const { insn, address } of bench.instructions(program)) {
-    if (BigInt(address) >= rip && rip >= BigInt(CODE + program.offset)) break;
-    mask = (writesAllFlags(insn.form) ? 0 : mask) | undefinedFlags(insn.form);
+    if (BigInt(address) === rip) break;
+    mask = (!jumped && writesAllFlags(insn.form) ? 0 : mask) | undefinedFlags(insn.form);
+    jumped ||= jumps(insn.form);
   }
   return mask;
 }
 
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
-const REGISTERS = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+const REGISTERS = [
+  "rax",
+  "rcx",
+  "rdx",
+  "rbx",
+  "rsp",
+  "rbp",
+  "rsi",
+  "rdi",
+  "r8",
+  "r9",
+  "r10",
+  "r11",
+  "r12",
+  "r13",
+  "r14",
+  "r15",
+];
 
 /** What is left out of a comparison: undefined flags, and names. */
 export interface Ignored {
@@ -64,7 +90,8 @@ export function ignoredAt(bench: Bench, program: UserProgram, rip: bigint): Igno
 export function differences(program: UserProgram, expected: UserResult, got: UserResult, ignored: Ignored): string[] {
   const lines: string[] = [];
   const check = (name: string, want: bigint | number, have: bigint | number): void => {
-    if (want !== have && !ignored.names.some((pattern) => pattern.test(name))) lines.push(`${name}: expected ${hex(want)}, got ${hex(have)}`);
+    if (want !== have && !ignored.names.some((pattern) => pattern.test(name)))
+      lines.push(`${name}: expected ${hex(want)}, got ${hex(have)}`);
   };
   const size = program.bits;
   check("vector", expected.vector, got.vector);
@@ -87,7 +114,11 @@ export function differences(program: UserProgram, expected: UserResult, got: Use
   return lines;
 }
 
-function compareImages(want: Uint8Array, have: Uint8Array, check: (name: string, want: bigint | number, have: bigint | number) => void): void {
+function compareImages(
+  want: Uint8Array,
+  have: Uint8Array,
+  check: (name: string, want: bigint | number, have: bigint | number) => void,
+): void {
   const [x, y] = [want, have].map((image) => new DataView(image.buffer, image.byteOffset, 416)) as [DataView, DataView];
   check("fcw", x.getUint16(0, true), y.getUint16(0, true));
   check("fsw", x.getUint16(2, true), y.getUint16(2, true));
@@ -103,8 +134,13 @@ function compareImages(want: Uint8Array, have: Uint8Array, check: (name: string,
 export function describeProgram(bench: Bench, program: UserProgram): string {
   const { code, state, bits } = program;
   const bytes = Array.from(code, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
-  const text = (insn: Instruction, address: number): string => `  ${disassemble(insn, BigInt(address))}   [${insn.form.row.opcode}]`;
+  const text = (insn: Instruction, address: number): string =>
+    `  ${disassemble(insn, BigInt(address))}   [${insn.form.row.opcode}]`;
   const lines = Array.from(bench.instructions(program), ({ insn, address }) => text(insn, address));
   const registers = REGISTERS.map((name, n) => `${name}=${state.gpr[n]!.toString(16)}`).join(" ");
-  return [`${bits} bits at ${hex(state.rip)}: ${bytes}`, ...lines, `  ${registers} rflags=${state.rflags.toString(16)}`].join("\n");
+  return [
+    `${bits} bits at ${hex(state.rip)}: ${bytes}`,
+    ...lines,
+    `  ${registers} rflags=${state.rflags.toString(16)}`,
+  ].join("\n");
 }

@@ -24,23 +24,33 @@ let copy: string;
 beforeAll(() => {
   copy = mkdtempSync(join(tmpdir(), "tskvm-consumers-"));
   for (const path of ["src/base", "src/spec", "src/isa", "src/engine/wasm/asm", EMITTER]) {
-    cpSync(join(ROOT, path), join(copy, path), { recursive: true, filter: (file) => !/\.test\.ts$|isa\/helpers/.test(file) });
+    cpSync(join(ROOT, path), join(copy, path), {
+      recursive: true,
+      filter: (file) => !/\.test\.ts$|isa\/helpers/.test(file),
+    });
   }
   symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
   for (const file of ["tsconfig.base.json", "package.json"]) cpSync(join(ROOT, file), join(copy, file));
   const compilerOptions = { noEmit: true, composite: false, declaration: false, sourceMap: false, rootDir: "src" };
   const files = [...Object.keys(CASES), "src/isa/evaluate.ts", "src/base/webassembly.d.ts"];
-  writeFileSync(join(copy, "tsconfig.json"), JSON.stringify({ extends: "./tsconfig.base.json", compilerOptions, files }));
+  writeFileSync(
+    join(copy, "tsconfig.json"),
+    JSON.stringify({ extends: "./tsconfig.base.json", compilerOptions, files }),
+  );
 });
 
 afterAll(() => rmSync(copy, { recursive: true }));
 
 /** The files that the compiler finds errors in. */
 function filesWithErrors(): string[] {
-  const { stdout, error } = spawnSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", copy, "--pretty", "false"], {
-    encoding: "utf8",
-    cwd: copy,
-  });
+  const { stdout, error } = spawnSync(
+    process.execPath,
+    [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", copy, "--pretty", "false"],
+    {
+      encoding: "utf8",
+      cwd: copy,
+    },
+  );
   if (error) throw error;
   const files = stdout.split("\n").flatMap((line) => /^(\S+?)\(\d+,\d+\): error/.exec(line)?.[1] ?? []);
   return [...new Set(files)].sort();
@@ -68,18 +78,29 @@ test("the consumers of the IR compile as they are", () => {
 });
 
 test("a consumer that lacks a case does not compile", () => {
-  const changes = Object.fromEntries(Object.entries(CASES).map(([path, pattern]) => [path, (text: string) => text.replace(pattern, "")]));
+  const changes = Object.fromEntries(
+    Object.entries(CASES).map(([path, pattern]) => [path, (text: string) => text.replace(pattern, "")]),
+  );
   changing(changes, () => expect(filesWithErrors()).toEqual(Object.keys(CASES).sort()));
 });
 
 test("a new operation is missed by exactly its consumers", () => {
-  const add = (list: string) => ({ [OPS]: (text: string) => text.replace(`export const ${list} = {`, `export const ${list} = { unheard_of: pure,`) });
+  const add = (list: string) => ({
+    [OPS]: (text: string) => text.replace(`export const ${list} = {`, `export const ${list} = { unheard_of: pure,`),
+  });
   changing(add("PURE_OPS"), () =>
-    expect(filesWithErrors()).toEqual([`${EMITTER}/pure-ops.ts`, "src/isa/evaluate/pure.ts", "src/isa/ir/signatures.ts"]),
+    expect(filesWithErrors()).toEqual([
+      `${EMITTER}/pure-ops.ts`,
+      "src/isa/evaluate/pure.ts",
+      "src/isa/ir/signatures.ts",
+    ]),
   );
   changing(add("EFFECT_OPS"), () =>
     expect(filesWithErrors()).toEqual([
-      `${EMITTER}/program-emitter.ts`, "src/isa/evaluate/effects.ts", "src/isa/ir/print.ts", "src/isa/ir/verify.ts",
+      `${EMITTER}/program-emitter.ts`,
+      "src/isa/evaluate/effects.ts",
+      "src/isa/ir/print.ts",
+      "src/isa/ir/verify.ts",
     ]),
   );
 });

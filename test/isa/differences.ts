@@ -19,22 +19,76 @@ const THREAD = "reads or writes a segment base that the harness lives on";
 
 /** Mnemonics that no generated program has. */
 const EXCLUDED: Readonly<Record<string, string>> = {
-  INT: KERNEL, INT1: KERNEL, INT3: KERNEL, INTO: KERNEL, SYSCALL: KERNEL, SYSENTER: KERNEL, SYSEXIT: KERNEL, SYSRET: KERNEL,
-  VMCALL: KERNEL, VMMCALL: KERNEL,
-  LDS: SEGMENT, LES: SEGMENT, LFS: SEGMENT, LGS: SEGMENT, LSS: SEGMENT, CALLF: SEGMENT, JMPF: SEGMENT, RETF: SEGMENT, IRET: SEGMENT,
-  LAR: TABLES, LSL: TABLES, VERR: TABLES, VERW: TABLES, SGDT: TABLES, SIDT: TABLES, SLDT: TABLES, STR: TABLES, SMSW: TABLES,
-  XGETBV: TABLES, XSETBV: TABLES,
-  RDTSC: MACHINE, RDTSCP: MACHINE, RDPMC: MACHINE, CPUID: MACHINE, RDRAND: MACHINE, RDSEED: MACHINE,
-  RCPPS: APPROXIMATE, RCPSS: APPROXIMATE, RSQRTPS: APPROXIMATE, RSQRTSS: APPROXIMATE,
-  F2XM1: TRANSCENDENTAL, FYL2X: TRANSCENDENTAL, FYL2XP1: TRANSCENDENTAL, FPTAN: TRANSCENDENTAL, FPATAN: TRANSCENDENTAL, FSIN: TRANSCENDENTAL,
-  FCOS: TRANSCENDENTAL, FSINCOS: TRANSCENDENTAL,
-  FNSAVE: POINTERS, FRSTOR: POINTERS, FNSTENV: POINTERS, FLDENV: POINTERS, FXSAVE: POINTERS, FXRSTOR: POINTERS,
-  RDFSBASE: THREAD, RDGSBASE: THREAD, WRFSBASE: THREAD, WRGSBASE: THREAD,
+  INT: KERNEL,
+  INT1: KERNEL,
+  INT3: KERNEL,
+  INTO: KERNEL,
+  SYSCALL: KERNEL,
+  SYSENTER: KERNEL,
+  SYSEXIT: KERNEL,
+  SYSRET: KERNEL,
+  VMCALL: KERNEL,
+  VMMCALL: KERNEL,
+  LDS: SEGMENT,
+  LES: SEGMENT,
+  LFS: SEGMENT,
+  LGS: SEGMENT,
+  LSS: SEGMENT,
+  CALLF: SEGMENT,
+  JMPF: SEGMENT,
+  RETF: SEGMENT,
+  IRET: SEGMENT,
+  LAR: TABLES,
+  LSL: TABLES,
+  VERR: TABLES,
+  VERW: TABLES,
+  SGDT: TABLES,
+  SIDT: TABLES,
+  SLDT: TABLES,
+  STR: TABLES,
+  SMSW: TABLES,
+  XGETBV: TABLES,
+  XSETBV: TABLES,
+  RDTSC: MACHINE,
+  RDTSCP: MACHINE,
+  RDPMC: MACHINE,
+  CPUID: MACHINE,
+  RDRAND: MACHINE,
+  RDSEED: MACHINE,
+  RCPPS: APPROXIMATE,
+  RCPSS: APPROXIMATE,
+  RSQRTPS: APPROXIMATE,
+  RSQRTSS: APPROXIMATE,
+  F2XM1: TRANSCENDENTAL,
+  FYL2X: TRANSCENDENTAL,
+  FYL2XP1: TRANSCENDENTAL,
+  FPTAN: TRANSCENDENTAL,
+  FPATAN: TRANSCENDENTAL,
+  FSIN: TRANSCENDENTAL,
+  FCOS: TRANSCENDENTAL,
+  FSINCOS: TRANSCENDENTAL,
+  FNSAVE: POINTERS,
+  FRSTOR: POINTERS,
+  FNSTENV: POINTERS,
+  FLDENV: POINTERS,
+  FXSAVE: POINTERS,
+  FXRSTOR: POINTERS,
+  RDFSBASE: THREAD,
+  RDGSBASE: THREAD,
+  WRFSBASE: THREAD,
+  WRGSBASE: THREAD,
 };
+
+/** Reserved encodings that do something almost like another instruction. [SDM 2D table A-8] */
+const UNDOCUMENTED: ReadonlySet<string> = new Set(["D9 /3 STi"]);
 
 /** The name in /proc/cpuinfo of a feature that has another one there. */
 const CPUINFO_NAMES: Readonly<Record<string, string>> = {
-  clfsh: "clflush", lzcnt: "abm", prefetchw: "3dnowprefetch", sse3: "pni", cmpxchg16b: "cx16",
+  clfsh: "clflush",
+  lzcnt: "abm",
+  prefetchw: "3dnowprefetch",
+  sse3: "pni",
+  cmpxchg16b: "cx16",
 };
 
 /** Whether programs may have instructions of a form, on a processor of these features. */
@@ -42,7 +96,8 @@ export function isComparable(form: Form, features: ReadonlySet<string>): boolean
   const { mnemonic, attributes } = form.row;
   const feature = attributes.feature?.toLowerCase();
   if (feature !== undefined && !features.has(CPUINFO_NAMES[feature] ?? feature)) return false;
-  return !(mnemonic in EXCLUDED) && !writesSegment(form);
+  if (mnemonic in EXCLUDED || UNDOCUMENTED.has(`${form.row.opcode} ${form.row.operands.join(",")}`)) return false;
+  return !writesSegment(form);
 }
 
 /** MOV to a segment register and POP of one. */
@@ -82,14 +137,24 @@ const MEMORY = /^(window byte|hash)/;
 
 const FREEDOMS: readonly Freedom[] = [
   {
+    why: "BOUND may raise #BR by the lower bound before it reads the upper one [SDM 2A BOUND]",
+    holds: ({ form }) => form.row.mnemonic === "BOUND",
+    ignored: /^(vector|address|error code)$/,
+  },
+  {
     why: "which operand of CMPS is read first, when both raise exceptions, is not defined [SDM 2A CMPS]",
     holds: ({ form }) => form.row.mnemonic === "CMPS",
     ignored: /^(vector|address|error code)$/,
   },
   {
-    why: "which of several places that raise page faults is met first is not defined [SDM 2A ENTER, 2B POPA, PUSHA]",
-    holds: ({ form }) => /^(ENTER|POPA|PUSHA)$/.test(form.row.mnemonic),
+    why: "which of several places that raise page faults is met first is not defined [SDM 2A ENTER, 2B PUSHA]",
+    holds: ({ form }) => /^(ENTER|PUSHA)$/.test(form.row.mnemonic),
     ignored: /^address$/,
+  },
+  {
+    why: "POPA may have popped some registers when the next one's place faults; it starts again from the old stack pointer [SDM 2B POPA]",
+    holds: ({ form }) => form.row.mnemonic === "POPA",
+    ignored: /^(address|r[abcds][xpi])$/,
   },
   {
     why: "exceptions of bytes that the mask leaves out depend on the implementation [SDM 2B MASKMOVDQU, MASKMOVQ]",

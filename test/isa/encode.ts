@@ -57,4 +57,3 @@ function modrmBytes(form: Form, opcode: Opcode, random: Random): number[] {
   const mod = form.memory ? random.pick([0, 0, 1, 1, 2]) : 3;
   return [(mod << 6) | (reg << 3) | rm, random.below(256)];
 }
-

@@ -1,4 +1,4 @@
-import { decode, DECODE } from "../../src/isa/decoder/decode.ts";
+import { DECODE, decode } from "../../src/isa/decoder/decode.ts";
 import { Instruction, NO_REGISTER, RIP } from "../../src/isa/decoder/instruction.ts";
 import { EFLAGS, GPR } from "../../src/isa/state.ts";
 import type { Form } from "../../src/isa/table/row.ts";
@@ -160,7 +160,10 @@ export class ProgramGenerator {
   /** When a processor clears the upper halves of registers that a string instruction uses in 32 bits is its own affair. */
   #clearUpperHalves(): void {
     const { gpr } = this.#state;
-    for (const register of [GPR.rcx, GPR.rsi, GPR.rdi]) gpr[register] = BigInt.asUintN(32, gpr[register]!);
+    for (const register of [GPR.rcx, GPR.rsi, GPR.rdi]) {
+      gpr[register] = BigInt.asUintN(32, gpr[register]!);
+      this.#pinned.add(register);
+    }
   }
 
   /** The words that POPF may meet have no flags that would trap. */
@@ -186,4 +189,3 @@ export class ProgramGenerator {
     }
   }
 }
-

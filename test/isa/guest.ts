@@ -3,7 +3,19 @@ import { MemoryTables, tablesBytes } from "../../src/engine/wasm/memory-tables.t
 import { resetState } from "../../src/engine/wasm/reset.ts";
 import { CPU, CPU_SIZE, SEGMENT, type SegmentName, segmentOffset } from "../../src/isa/state.ts";
 import { CR0, CR4, EFER } from "../../src/spec/x86/control-register.ts";
-import { CODE, CODE_PAGES, CS32, CS64, DATA, DATA_PAGES, DS32, GS_BASE, PAGE, READ_ONLY, readOnlyByte } from "./layout.ts";
+import {
+  CODE,
+  CODE_PAGES,
+  CS32,
+  CS64,
+  DATA,
+  DATA_PAGES,
+  DS32,
+  GS_BASE,
+  PAGE,
+  READ_ONLY,
+  readOnlyByte,
+} from "./layout.ts";
 
 const MEMORY_BYTES = 16 << 20;
 const TABLES = 0x1_0000;
@@ -45,9 +57,12 @@ export class Guest {
 
   constructor() {
     if (TABLES + tablesBytes(MEMORY_BYTES) > CPU_BASE) throw new Error("the tables reach into the state");
-    this.tables.update([{ slot: 0, flags: 0, guestPhysAddr: 0, memorySize: RAM_BYTES, userspaceAddr: RAM, dirtyLog: undefined }]);
+    this.tables.update([
+      { slot: 0, flags: 0, guestPhysAddr: 0, memorySize: RAM_BYTES, userspaceAddr: RAM, dirtyLog: undefined },
+    ]);
     for (let n = 0; n < CODE_PAGES; n++) this.#map(CODE + n * PAGE, CODE_PHYSICAL + n * PAGE, USER);
-    for (let n = 0; n < DATA_PAGES; n++) this.#map(DATA + n * PAGE, DATA_PHYSICAL + n * PAGE, USER | WRITABLE | NO_EXECUTE);
+    for (let n = 0; n < DATA_PAGES; n++)
+      this.#map(DATA + n * PAGE, DATA_PHYSICAL + n * PAGE, USER | WRITABLE | NO_EXECUTE);
     this.#map(READ_ONLY, READ_ONLY_PHYSICAL, USER | NO_EXECUTE);
     this.#map(TSS, TSS_PHYSICAL, WRITABLE | NO_EXECUTE);
     this.view.setUint16(RAM + TSS_PHYSICAL + IO_MAP_BASE, TSS_LIMIT + 1, true);

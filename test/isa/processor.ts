@@ -3,16 +3,40 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import * as Layout from "./layout.ts";
+import {
+  CODE,
+  CODE_BYTES,
+  CODE_PAGES,
+  CS32,
+  CS64,
+  DATA,
+  DATA_PAGES,
+  DS32,
+  FILLER,
+  GS_BASE,
+  PAGE,
+  READ_ONLY,
+  WINDOW_BYTES,
+} from "./layout.ts";
 import type { UserProgram, UserResult } from "./program.ts";
 
-const REQUEST_BYTES = 128 + 8 + 4 * 4 + 512 + Layout.WINDOW_BYTES + Layout.CODE_BYTES;
-const RESPONSE_BYTES = 128 + 6 * 8 + 512 + Layout.WINDOW_BYTES;
+const REQUEST_BYTES = 128 + 8 + 4 * 4 + 512 + WINDOW_BYTES + CODE_BYTES;
+const RESPONSE_BYTES = 128 + 6 * 8 + 512 + WINDOW_BYTES;
 /** What the harness gives instead of a vector for a program that did not end. */
 const TIMEOUT = 255;
-const CONSTANTS = [
-  "PAGE", "CODE", "CODE_PAGES", "DATA", "DATA_PAGES", "READ_ONLY", "WINDOW_BYTES", "CODE_BYTES", "DS32", "GS_BASE",
-] as const;
+/** What the harness needs to know of the layout. */
+const CONSTANTS = {
+  PAGE,
+  CODE,
+  CODE_PAGES,
+  DATA,
+  DATA_PAGES,
+  READ_ONLY,
+  WINDOW_BYTES,
+  CODE_BYTES,
+  DS32,
+  GS_BASE,
+} as const;
 
 /** The processor that runs this test, behind the native harness. */
 export class Processor {
@@ -24,14 +48,19 @@ export class Processor {
 
   /** Builds the harness; a string says why this machine cannot. */
   static build(): Processor | string {
-    if (process.platform !== "linux" || process.arch !== "x64") return `${process.platform} on ${process.arch} is not Linux on x86-64`;
+    if (process.platform !== "linux" || process.arch !== "x64")
+      return `${process.platform} on ${process.arch} is not Linux on x86-64`;
     const directory = mkdtempSync(join(tmpdir(), "tskvm-silicon-"));
     const source = fileURLToPath(new URL("silicon/harness.c", import.meta.url));
-    const defines = CONSTANTS.map((name) => `-D${name}=${Layout[name]}`);
-    const built = spawnSync("gcc", ["-O2", "-Wall", "-o", join(directory, "harness"), ...defines, source], { encoding: "utf8" });
+    const defines = Object.entries(CONSTANTS).map(([name, value]) => `-D${name}=${value}`);
+    const built = spawnSync("gcc", ["-O2", "-Wall", "-o", join(directory, "harness"), ...defines, source], {
+      encoding: "utf8",
+    });
     if (built.status === 0) return new Processor(directory);
     rmSync(directory, { recursive: true });
-    return built.error ? `there is no C compiler (${built.error.message})` : `the harness does not compile:\n${built.stderr}`;
+    return built.error
+      ? `there is no C compiler (${built.error.message})`
+      : `the harness does not compile:\n${built.stderr}`;
   }
 
   /** Runs programs; undefined for one that did not end. */
@@ -59,13 +88,13 @@ function writeRequest(into: Uint8Array, { bits, code, offset, state }: UserProgr
   });
   view.setBigUint64(128, state.rip, true);
   view.setUint32(136, state.rflags, true);
-  view.setUint32(140, bits === 64 ? Layout.CS64 : Layout.CS32, true);
+  view.setUint32(140, bits === 64 ? CS64 : CS32, true);
   view.setUint32(144, offset, true);
-  view.setUint32(148, Layout.FILLER[bits], true);
+  view.setUint32(148, FILLER[bits], true);
   into.set(state.fxsave, 152);
   into.set(state.windows, 664);
-  into.fill(Layout.FILLER[bits], 664 + Layout.WINDOW_BYTES, REQUEST_BYTES);
-  into.set(code, 664 + Layout.WINDOW_BYTES);
+  into.fill(FILLER[bits], 664 + WINDOW_BYTES, REQUEST_BYTES);
+  into.set(code, 664 + WINDOW_BYTES);
 }
 
 function readResponse(from: Uint8Array): UserResult | undefined {
@@ -78,7 +107,7 @@ function readResponse(from: Uint8Array): UserResult | undefined {
       rip: view.getBigUint64(128, true),
       rflags: view.getUint32(136, true),
       fxsave: from.slice(176, 688),
-      windows: from.slice(688, 688 + Layout.WINDOW_BYTES),
+      windows: from.slice(688, 688 + WINDOW_BYTES),
     },
     vector,
     error: view.getUint32(152, true),

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { UserProgram } from "./program.ts";
 import { hashWords } from "./layout.ts";
+import type { UserProgram } from "./program.ts";
 
 const DIRECTORY = new URL("../seeds/", import.meta.url);
 

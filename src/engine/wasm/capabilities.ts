@@ -38,6 +38,7 @@ const CAPABILITIES: ReadonlyMap<number, number> = new Map([
   [CAP.KVM_CAP_MAX_VCPU_ID, 1],
 ]);
 
+/** KVM_CHECK_EXTENSION's answer for a KVM_CAP_ number: 0 if the engine has no such thing. */
 export function capability(cap: number): number {
   return CAPABILITIES.get(cap) ?? 0;
 }

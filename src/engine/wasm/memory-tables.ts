@@ -1,6 +1,5 @@
 import { MAX_SLOTS, PAGE_FLAG, SLOT, SLOT_SIZE } from "../../isa/state.ts";
 import type { MemorySlot } from "../../memory/memory-slot.ts";
-import { KVM_MEM_READONLY } from "../../spec/kvm/vm-struct.ts";
 
 const PAGE = 0x1000;
 
@@ -29,7 +28,7 @@ export class MemoryTables {
   /** Rewrites the tables after a change of the slots; the largest slot comes first, since it is asked for most. */
   update(slots: readonly MemorySlot[]): void {
     if (slots.length > MAX_SLOTS) throw new RangeError(`${slots.length} memory slots are more than ${MAX_SLOTS}`);
-    for (const slot of this.#current) this.#setFlags(slot, PAGE_FLAG.logDirty | PAGE_FLAG.readOnly, 0);
+    for (const slot of this.#current) this.#setFlags(slot, PAGE_FLAG.logDirty, 0);
     this.#current = [...slots].sort((a, b) => b.memorySize - a.memorySize);
     this.#current.forEach((slot, n) => this.#write(this.slots + n * SLOT_SIZE, slot));
     this.slotCount = slots.length;
@@ -40,12 +39,13 @@ export class MemoryTables {
     this.#setFlags(slot, 0, PAGE_FLAG.logDirty);
   }
 
-  /** A page of a logged slot was written. */
+  /** A page of a logged slot was written: it is dirty wherever it stands. */
   pageDirtied(hostPage: number): void {
     this.#flags[hostPage]! &= ~PAGE_FLAG.logDirty;
-    const host = hostPage * PAGE;
-    const slot = this.#current.find((s) => host >= s.userspaceAddr && host < s.userspaceAddr + s.memorySize);
-    slot?.dirtyLog?.mark(host - slot.userspaceAddr, 1);
+    for (const { dirtyLog, userspaceAddr, memorySize } of this.#current) {
+      const offset = hostPage * PAGE - userspaceAddr;
+      if (offset >= 0 && offset < memorySize) dirtyLog?.mark(offset, 1);
+    }
   }
 
   #write(at: number, slot: MemorySlot): void {
@@ -56,7 +56,6 @@ export class MemoryTables {
     this.#view.setUint32(at + SLOT.pages + 4, 0, true);
     this.#view.setUint32(at + SLOT.host, slot.userspaceAddr, true);
     this.#view.setUint32(at + SLOT.flags, slot.flags, true);
-    if (slot.flags & KVM_MEM_READONLY) this.#setFlags(slot, 0, PAGE_FLAG.readOnly);
     if (slot.dirtyLog) this.arm(slot);
   }
 

@@ -1,7 +1,7 @@
 import { create } from "../../base/struct-layout.ts";
 import { APIC_WORD, type ApicPage } from "../../irqchip/apic-page.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
-import { CPU, CPU_SIZE } from "../../isa/state.ts";
+import { CODE_MAP_ENTRY_SIZE, CPU, CPU_SIZE } from "../../isa/state.ts";
 import { KvmError } from "../../kvm/errno.ts";
 import { checkDebugregs, checkMpState, checkSregs, checkVcpuEvents, checkXcrs } from "../../kvm/state-rules.ts";
 import type { Vcpu } from "../../kvm/vcpu.ts";
@@ -39,7 +39,7 @@ export const DEFAULT_TSC_KHZ = 1_000_000;
 /** Bytes of decoded records a vCPU may have. */
 const RECORD_BYTES = 32 << 20;
 const CODE_MAP_ENTRIES = 1 << 16;
-const CODE_MAP_BYTES = CODE_MAP_ENTRIES * 16;
+const CODE_MAP_BYTES = CODE_MAP_ENTRIES * CODE_MAP_ENTRY_SIZE;
 
 /** "access" of the library's translate: with the rights of the supervisor. */
 const ACCESS_SUPERVISOR = 4;

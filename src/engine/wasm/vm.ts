@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { Irqchip } from "../../irqchip/irqchip.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
+import { MAX_SLOTS } from "../../isa/state.ts";
 import { HostHeap } from "../../kvm/host-heap.ts";
 import type { IrqchipModel } from "../../kvm/irq-lines.ts";
 import { type PitModel, VmCore } from "../../kvm/vm-core.ts";
@@ -32,7 +33,7 @@ export class WasmVm extends VmCore<WasmVcpu> {
     const bytes = memoryBytes(maxMemory);
     const pages = bytes / WASM_PAGE;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    super({ heap: new HostHeap(memory, GUARD + tablesBytes(bytes), bytes), clock, maxVcpuId: MAX_VCPUS });
+    super({ heap: new HostHeap(memory, GUARD + tablesBytes(bytes), bytes), clock, maxVcpuId: MAX_VCPUS, maxMemorySlots: MAX_SLOTS });
     this.modules = modules;
     this.wasmMemory = memory;
     this.tables = new MemoryTables(memory.buffer, GUARD);

@@ -5,7 +5,9 @@ import { type Bits, sizeOf, unsigned } from "./bits.ts";
 import type { Operands } from "./operands.ts";
 
 /** Functions of the compiled helper library; i64 arguments and results are bigints. */
-export type HelperExports = Readonly<Record<string, (...args: (number | bigint)[]) => number | bigint | boolean | undefined>>;
+export type HelperExports = Readonly<
+  Record<string, (...args: (number | bigint)[]) => number | bigint | boolean | undefined>
+>;
 
 /** Where programs are evaluated: linear memory, the vCPU's address in it, and the helpers that work on both. */
 export interface Machine {

@@ -33,7 +33,8 @@ export function operandsOf(insn: Instruction, rip: Bits): Operands {
     ripThis: rip,
     ripNext,
     effectiveAddress: (gpr) => {
-      const value = (register: number): Bits => (register === RIP ? ripNext : register === NO_REGISTER ? 0n : gpr(register));
+      const value = (register: number): Bits =>
+        register === RIP ? ripNext : register === NO_REGISTER ? 0n : gpr(register);
       return (value(base) + (value(index) << BigInt(scale)) + displacement) & addressMask;
     },
   };

@@ -15,7 +15,10 @@ function each(operation: Unary): PureEvaluation {
   return (node, a) => {
     const size = sizeOf(node.type);
     if (!isLanes(node)) return unsigned(operation(a!, size), size);
-    return join(split(a!, size).map((x) => operation(x, size)), size);
+    return join(
+      split(a!, size).map((x) => operation(x, size)),
+      size,
+    );
   };
 }
 
@@ -25,7 +28,10 @@ function pairwise(operation: Binary): PureEvaluation {
     const size = sizeOf(node.type);
     if (!isLanes(node)) return unsigned(operation(a!, b!, size), size);
     const right = split(b!, size);
-    return join(split(a!, size).map((x, n) => operation(x, right[n]!, size)), size);
+    return join(
+      split(a!, size).map((x, n) => operation(x, right[n]!, size)),
+      size,
+    );
   };
 }
 
@@ -52,7 +58,8 @@ function byKind(integer: PureEvaluation, float: PureEvaluation): PureEvaluation 
 }
 
 const floatEach = (calculate: (x: number) => number): PureEvaluation => each(Float.unary(calculate));
-const floatPairwise = (calculate: (x: number, y: number) => number): PureEvaluation => pairwise(Float.binary(calculate));
+const floatPairwise = (calculate: (x: number, y: number) => number): PureEvaluation =>
+  pairwise(Float.binary(calculate));
 const floatCompare = (holds: (x: number, y: number) => boolean): PureEvaluation =>
   comparison((a, b, size) => holds(floatOf(a, size), floatOf(b, size)));
 const signedCompare = (holds: (x: bigint, y: bigint) => boolean): PureEvaluation =>
@@ -80,7 +87,10 @@ const narrow =
   (node, a, b) => {
     const size = sizeOf(node.type);
     const wide = [...split(a!, size * 2), ...split(b!, size * 2)];
-    return join(wide.map((lane) => clamp(signed(lane, size * 2), size, isSigned)), size);
+    return join(
+      wide.map((lane) => clamp(signed(lane, size * 2), size, isSigned)),
+      size,
+    );
   };
 
 /** The low or high half of the lanes half as wide, extended. */
@@ -90,14 +100,18 @@ const extendHalf =
     const size = sizeOf(node.type);
     const lanes = split(a!, size / 2);
     const half = high ? lanes.slice(lanes.length / 2) : lanes.slice(0, lanes.length / 2);
-    return join(half.map((lane) => (isSigned ? signed(lane, size / 2) : lane)), size);
+    return join(
+      half.map((lane) => (isSigned ? signed(lane, size / 2) : lane)),
+      size,
+    );
   };
 
 const extend = (from: number): PureEvaluation => each((a) => signed(unsigned(a, from), from));
 
 const bitCount = (a: Bits): bigint => BigInt(a.toString(2).replaceAll("0", "").length);
 const leadingZeros: Unary = (a, size) => BigInt(a === 0n ? size : size - a.toString(2).length);
-const trailingZeros: Unary = (a, size) => BigInt(a === 0n ? size : a.toString(2).length - a.toString(2).lastIndexOf("1") - 1);
+const trailingZeros: Unary = (a, size) =>
+  BigInt(a === 0n ? size : a.toString(2).length - a.toString(2).lastIndexOf("1") - 1);
 
 const laneOf = (node: Node): number => node.words![0]!;
 
@@ -132,9 +146,18 @@ const lowHalf = (a: Bits): Bits[] => split(a, 32).slice(0, 2);
 /** Every pure operation on bit patterns. [WebAssembly 2.0 4.3] */
 export const PURE_EVALUATIONS: Readonly<Record<PureOp, PureEvaluation>> = {
   const: constant,
-  add: byKind(pairwise((a, b) => a + b), floatPairwise((x, y) => x + y)),
-  sub: byKind(pairwise((a, b) => a - b), floatPairwise((x, y) => x - y)),
-  mul: byKind(pairwise((a, b) => a * b), floatPairwise((x, y) => x * y)),
+  add: byKind(
+    pairwise((a, b) => a + b),
+    floatPairwise((x, y) => x + y),
+  ),
+  sub: byKind(
+    pairwise((a, b) => a - b),
+    floatPairwise((x, y) => x - y),
+  ),
+  mul: byKind(
+    pairwise((a, b) => a * b),
+    floatPairwise((x, y) => x * y),
+  ),
   and: pairwise((a, b) => a & b),
   or: pairwise((a, b) => a | b),
   xor: pairwise((a, b) => a ^ b),
@@ -143,8 +166,14 @@ export const PURE_EVALUATIONS: Readonly<Record<PureOp, PureEvaluation>> = {
   shr_u: shift((a, count) => a >> count),
   rotl: shift((a, count, size) => (a << count) | (a >> (BigInt(size) - count))),
   rotr: shift((a, count, size) => (a >> count) | (a << (BigInt(size) - count))),
-  eq: byKind(comparison((a, b) => a === b), floatCompare((x, y) => x === y)),
-  ne: byKind(comparison((a, b) => a !== b), floatCompare((x, y) => x !== y)),
+  eq: byKind(
+    comparison((a, b) => a === b),
+    floatCompare((x, y) => x === y),
+  ),
+  ne: byKind(
+    comparison((a, b) => a !== b),
+    floatCompare((x, y) => x !== y),
+  ),
   lt_s: signedCompare((x, y) => x < y),
   lt_u: comparison((a, b) => a < b),
   le_s: signedCompare((x, y) => x <= y),
@@ -162,8 +191,14 @@ export const PURE_EVALUATIONS: Readonly<Record<PureOp, PureEvaluation>> = {
   extend_i32_u: same,
   div: floatPairwise((x, y) => x / y),
   sqrt: floatEach(Math.sqrt),
-  neg: byKind(each((a) => -a), each((a, size) => a ^ (1n << BigInt(size - 1)))),
-  abs: byKind(each((a, size) => (signed(a, size) < 0n ? -a : a)), each((a, size) => unsigned(a, size - 1))),
+  neg: byKind(
+    each((a) => -a),
+    each((a, size) => a ^ (1n << BigInt(size - 1))),
+  ),
+  abs: byKind(
+    each((a, size) => (signed(a, size) < 0n ? -a : a)),
+    each((a, size) => unsigned(a, size - 1)),
+  ),
   lt: floatCompare((x, y) => x < y),
   le: floatCompare((x, y) => x <= y),
   min: floatPairwise(Float.lesser),
@@ -186,11 +221,20 @@ export const PURE_EVALUATIONS: Readonly<Record<PureOp, PureEvaluation>> = {
   extract_u: extract(false),
   extract_s: extract(true),
   replace: (node, a, value) => join(split(a!, sizeOf(node.type)).with(laneOf(node), value!), sizeOf(node.type)),
-  shuffle: (node, a, b) => join(node.words!.map((lane) => [...split(a!, 8), ...split(b!, 8)][lane]!), 8),
-  swizzle: (_, a, b) => join(split(b!, 8).map((lane) => (lane < 16n ? split(a!, 8)[Number(lane)]! : 0n)), 8),
+  shuffle: (node, a, b) =>
+    join(
+      node.words!.map((lane) => [...split(a!, 8), ...split(b!, 8)][lane]!),
+      8,
+    ),
+  swizzle: (_, a, b) =>
+    join(
+      split(b!, 8).map((lane) => (lane < 16n ? split(a!, 8)[Number(lane)]! : 0n)),
+      8,
+    ),
   not: (_, a) => unsigned(~a!, 128),
   andnot: (_, a, b) => a! & unsigned(~b!, 128),
-  bitmask: (node, a) => split(a!, sizeOf(node.type)).reduceRight((all, lane) => (all << 1n) | (lane >> BigInt(sizeOf(node.type) - 1)), 0n),
+  bitmask: (node, a) =>
+    split(a!, sizeOf(node.type)).reduceRight((all, lane) => (all << 1n) | (lane >> BigInt(sizeOf(node.type) - 1)), 0n),
   add_sat_s: saturating(true, (x, y) => x + y),
   add_sat_u: saturating(false, (x, y) => x + y),
   sub_sat_s: saturating(true, (x, y) => x - y),
@@ -208,11 +252,22 @@ export const PURE_EVALUATIONS: Readonly<Record<PureOp, PureEvaluation>> = {
   extend_high_u: extendHalf(true, false),
   dot_s: (_, a, b) => {
     const products = split(a!, 16).map((x, n) => signed(x, 16) * signed(split(b!, 16)[n]!, 16));
-    return join([0, 2, 4, 6].map((n) => products[n]! + products[n + 1]!), 32);
+    return join(
+      [0, 2, 4, 6].map((n) => products[n]! + products[n + 1]!),
+      32,
+    );
   },
   q15mulr_sat_s: pairwise((a, b) => clamp((signed(a, 16) * signed(b, 16) + 0x4000n) >> 15n, 16, true)),
   vtrunc_sat_s: each((a) => Float.truncateSaturated(a, 32, 32, true)),
-  vconvert_low_s: (_, a) => join(lowHalf(a!).map((lane) => Float.fromInteger(signed(lane, 32), 64)), 64),
-  vpromote_low: (_, a) => join(lowHalf(a!).map((lane) => Float.convert(lane, 32, 64)), 64),
+  vconvert_low_s: (_, a) =>
+    join(
+      lowHalf(a!).map((lane) => Float.fromInteger(signed(lane, 32), 64)),
+      64,
+    ),
+  vpromote_low: (_, a) =>
+    join(
+      lowHalf(a!).map((lane) => Float.convert(lane, 32, 64)),
+      64,
+    ),
   vdemote_zero: (_, a) => join([...split(a!, 64).map((lane) => Float.convert(lane, 64, 32)), 0n, 0n], 32),
 };

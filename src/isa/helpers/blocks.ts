@@ -1,8 +1,24 @@
 // From rip to decoded records: the jump cache by linear address, behind it the code map by host address.
 import {
-  CODE_MAP_ENTRY_SIZE, CODE_MAP_ENTRY_key, CODE_MAP_ENTRY_record, CPU_codeMap, CPU_codeMapMask, CPU_jumpCache, CPU_jumpMisses, CPU_linearMask,
-  CPU_mode, CPU_rip, JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_SIZE, JUMP_CACHE_ENTRY_linear, JUMP_CACHE_ENTRY_mode, JUMP_CACHE_ENTRY_record, MODE_single,
-  MODE_sizeMask, SEGMENTS_cs, SEGMENT_base,
+  CODE_MAP_ENTRY_SIZE,
+  CODE_MAP_ENTRY_key,
+  CODE_MAP_ENTRY_record,
+  CPU_codeMap,
+  CPU_codeMapMask,
+  CPU_jumpCache,
+  CPU_jumpMisses,
+  CPU_linearMask,
+  CPU_mode,
+  CPU_rip,
+  JUMP_CACHE_ENTRIES,
+  JUMP_CACHE_ENTRY_SIZE,
+  JUMP_CACHE_ENTRY_linear,
+  JUMP_CACHE_ENTRY_mode,
+  JUMP_CACHE_ENTRY_record,
+  MODE_single,
+  MODE_sizeMask,
+  SEGMENTS_cs,
+  SEGMENT_base,
 } from "./layout.generated.ts";
 import { decode_block } from "./env.ts";
 import { fetch_translate } from "./mmu.ts";
@@ -12,7 +28,7 @@ const DECODE_MODE: i32 = MODE_sizeMask | MODE_single;
 
 /** Code map key of code at a host address in a mode; never 0. */
 function code_key(host: i32, mode: i32): u64 {
-  return (((host as u32) as u64) << 4) | ((mode & DECODE_MODE) as u64);
+  return ((host as u32 as u64) << 4) | ((mode & DECODE_MODE) as u64);
 }
 
 function first_slot(cpu: i32, key: u64): i32 {
@@ -57,7 +73,8 @@ function jump_cache_entry(cpu: i32, linear: u64): i32 {
 /** The record of the code at CS:rip, decoded if need be and put in the jump cache; 0 with CPU.trap set. */
 export function find_block(cpu: i32): i32 {
   store<u64>(cpu + CPU_jumpMisses, load<u64>(cpu + CPU_jumpMisses) + 1);
-  const linear = (load<u64>(cpu + SEGMENTS_cs + SEGMENT_base) + load<u64>(cpu + CPU_rip)) & load<u64>(cpu + CPU_linearMask);
+  const linear =
+    (load<u64>(cpu + SEGMENTS_cs + SEGMENT_base) + load<u64>(cpu + CPU_rip)) & load<u64>(cpu + CPU_linearMask);
   const host = fetch_translate(cpu, linear);
   if (!host) return 0;
   const mode = load<i32>(cpu + CPU_mode);

@@ -125,8 +125,9 @@ function count_down(cpu: i32, mask: u64): i32 {
   return left ? 0 : 1;
 }
 
-/** INS, with `repeat` REP: 1 when done, 0 to enter the instruction again. */
+/** INS, with `repeat` REP; the port is checked before memory, even for a count of 0: 1 when done, 0 to enter the instruction again. */
 export function ins(cpu: i32, size: i32, mask: u64, repeat: i32): i32 {
+  if (refuse_io(cpu, port_of(cpu), size)) return 0;
   if (!repeat) return ins_once(cpu, size, mask) ? 0 : 1;
   if (!(gpr(cpu, GPR_rcx) & mask)) return 1;
   for (let n = 0; n < ITERATIONS && load<i32>(cpu + CPU_budget) >= 0; n++) {
@@ -138,6 +139,7 @@ export function ins(cpu: i32, size: i32, mask: u64, repeat: i32): i32 {
 
 /** OUTS from a segment (its state offset), likewise. */
 export function outs(cpu: i32, segment: i32, size: i32, mask: u64, repeat: i32): i32 {
+  if (refuse_io(cpu, port_of(cpu), size)) return 0;
   if (!repeat) return outs_once(cpu, segment, size, mask) ? 0 : 1;
   if (!(gpr(cpu, GPR_rcx) & mask)) return 1;
   for (let n = 0; n < ITERATIONS && load<i32>(cpu + CPU_budget) >= 0; n++) {

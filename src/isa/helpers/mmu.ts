@@ -1,15 +1,45 @@
 // The software TLB and the slow side of every guest memory access.
 import {
-  CPU_bounce, CPU_cpl, CPU_exitData, CPU_jumpCache, CPU_linearMask, CPU_tlb, CPU_tlbFlushes, CPU_tlbMisses, CPU_tlbs, CPU_trap, EXIT_fetch,
-  EXIT_mmioRead, EXIT_mmioWrite, JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY_SIZE, TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_ENTRY_addend, TLB_ENTRY_execTag, TLB_ENTRY_global,
-  TLB_ENTRY_readTag, TLB_ENTRY_writeTag, TLB_MODES,
+  CPU_bounce,
+  CPU_cpl,
+  CPU_exitData,
+  CPU_jumpCache,
+  CPU_linearMask,
+  CPU_tlb,
+  CPU_tlbFlushes,
+  CPU_tlbMisses,
+  CPU_tlbs,
+  CPU_trap,
+  EXIT_fetch,
+  EXIT_mmioRead,
+  EXIT_mmioWrite,
+  JUMP_CACHE_ENTRIES,
+  JUMP_CACHE_ENTRY_SIZE,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
+  TLB_ENTRY_addend,
+  TLB_ENTRY_execTag,
+  TLB_ENTRY_global,
+  TLB_ENTRY_readTag,
+  TLB_ENTRY_writeTag,
+  TLB_MODES,
 } from "./layout.generated.ts";
 import { mmio_read, mmio_write } from "./env.ts";
 import {
-  ACCESS_FETCH, ACCESS_READ, ACCESS_SUPERVISOR, ACCESS_WRITE, PAGE_DIRTY, PAGE_EXECUTABLE, PAGE_GLOBAL, PAGE_WRITABLE, is_user, page_rights,
-  smap_applies, walk,
+  ACCESS_FETCH,
+  ACCESS_READ,
+  ACCESS_SUPERVISOR,
+  ACCESS_WRITE,
+  PAGE_DIRTY,
+  PAGE_EXECUTABLE,
+  PAGE_GLOBAL,
+  PAGE_WRITABLE,
+  is_user,
+  page_rights,
+  smap_applies,
+  walk,
 } from "./paging.ts";
-import { before_write, is_read_only, phys_to_host, plainly_writable } from "./physical.ts";
+import { before_write, found_read_only, phys_to_host, plainly_writable } from "./physical.ts";
 import { exit_for, replay_find } from "./replay.ts";
 
 const TLB_BYTES: i32 = TLB_ENTRIES * TLB_ENTRY_SIZE;
@@ -27,7 +57,7 @@ export function tlb_select(cpu: i32): void {
 }
 
 function entry_of(tlb: i32, linear: u64): i32 {
-  return tlb + ((((linear >> 12) as i32) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE);
+  return tlb + (((linear >> 12) as i32) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
 }
 
 function count(cell: i32): void {
@@ -64,7 +94,7 @@ export function tlb_protect(cpu: i32, hostPage: i32): void {
     const tag = load<u64>(entry + TLB_ENTRY_writeTag);
     if (tag == -1) continue;
     const host = (tag as i32) + load<i32>(entry + TLB_ENTRY_addend);
-    if (((host as u32) >> 12) as i32 == hostPage) store<u64>(entry + TLB_ENTRY_writeTag, -1);
+    if ((((host as u32) >> 12) as i32) == hostPage) store<u64>(entry + TLB_ENTRY_writeTag, -1);
   }
 }
 
@@ -83,7 +113,8 @@ function fill(cpu: i32, linear: u64, access: i32, host: i32): void {
   const entry = entry_of(tlb_of(cpu, access), linear);
   const tag = linear & PAGE;
   const rights = page_rights();
-  const writable = (rights & PAGE_WRITABLE) != 0 && (rights & PAGE_DIRTY) != 0 && plainly_writable(cpu, host);
+  const writable =
+    (rights & PAGE_WRITABLE) != 0 && (rights & PAGE_DIRTY) != 0 && !found_read_only() && plainly_writable(cpu, host);
   const same = load<u64>(entry + TLB_ENTRY_readTag) == tag;
   store<u64>(entry + TLB_ENTRY_readTag, access & ACCESS_FETCH && !same ? fetched_read_tag(cpu, access, tag) : tag);
   store<u64>(entry + TLB_ENTRY_writeTag, writable ? tag : -1);
@@ -97,6 +128,13 @@ function fetched_read_tag(cpu: i32, access: i32, tag: u64): u64 {
   return !is_user(cpu, access) && smap_applies(cpu, access) ? -1 : tag;
 }
 
+/** Whether the slot of the last translation for a write is read-only: its bytes can be read, and a write is a device's. */
+let readOnlyTarget: bool = false;
+
+export function is_target_read_only(): bool {
+  return readOnlyTarget;
+}
+
 /**
  * Host address of a linear address for an access, or 0: CPU.trap is set when it faults, else no memory is there and
  * the guest-physical address is in CPU.exitData.
@@ -104,13 +142,16 @@ function fetched_read_tag(cpu: i32, access: i32, tag: u64): u64 {
 export function translate(cpu: i32, linear: u64, access: i32): i32 {
   const entry = entry_of(tlb_of(cpu, access), linear);
   const tag = linear & PAGE;
-  const cell = access & ACCESS_FETCH ? TLB_ENTRY_execTag : access & ACCESS_WRITE ? TLB_ENTRY_writeTag : TLB_ENTRY_readTag;
+  const cell =
+    access & ACCESS_FETCH ? TLB_ENTRY_execTag : access & ACCESS_WRITE ? TLB_ENTRY_writeTag : TLB_ENTRY_readTag;
+  readOnlyTarget = false;
   if (load<u64>(entry + cell) == tag) return (linear as i32) + load<i32>(entry + TLB_ENTRY_addend);
   count(cpu + CPU_tlbMisses);
   const physical = walk(cpu, linear, access);
   if (physical == -1) return 0;
   const host = phys_to_host(cpu, physical);
   if (host) fill(cpu, linear, access, host);
+  readOnlyTarget = host != 0 && found_read_only();
   store<u64>(cpu + CPU_exitData, physical);
   return host;
 }
@@ -215,7 +256,7 @@ function scatter(cpu: i32, linear: u64, width: i32, from: i32, access: i32): boo
 
 function scatter_part(cpu: i32, linear: u64, length: i32, from: i32, access: i32): bool {
   const host = translate(cpu, linear, access);
-  if (host && !is_read_only(cpu, host)) {
+  if (host && !readOnlyTarget) {
     before_write(cpu, host);
     memory.copy(host, from, length);
     return false;
@@ -225,7 +266,15 @@ function scatter_part(cpu: i32, linear: u64, length: i32, from: i32, access: i32
 }
 
 /** A locked store, slowly: 0 stored, 1 trapped, 2 memory no longer holds what was expected. */
-export function store_locked_slow(cpu: i32, linear: u64, width: i32, lo: u64, hi: u64, expectedLo: u64, expectedHi: u64): i32 {
+export function store_locked_slow(
+  cpu: i32,
+  linear: u64,
+  width: i32,
+  lo: u64,
+  hi: u64,
+  expectedLo: u64,
+  expectedHi: u64,
+): i32 {
   const host = gather(cpu, linear, width, ACCESS_WRITE);
   if (!host) return 1;
   const expected = cpu + CPU_bounce + 16;
@@ -273,6 +322,7 @@ export function fetch_translate_halves(cpu: i32, low: u32, high: u32): i32 {
   return fetch_translate(cpu, (low as u64) | ((high as u64) << 32));
 }
 
+/** The same for `translate`. */
 export function translate_halves(cpu: i32, low: u32, high: u32, access: i32): i32 {
   return translate(cpu, (low as u64) | ((high as u64) << 32), access);
 }

@@ -1,7 +1,21 @@
 // The page walk. [SDM 3A 4]
 import {
-  CPU_cr0, CPU_cr3, CPU_cr4, CPU_cpl, CPU_eflags, CPU_efer, CPU_faultAddress, CPU_faultError, CPU_faultVector, CPU_maxPhyAddr, CPU_pdptr,
-  CPU_trap, EFLAGS_AC, TRAP_exception, VECTOR_GP, VECTOR_PF,
+  CPU_cr0,
+  CPU_cr3,
+  CPU_cr4,
+  CPU_cpl,
+  CPU_eflags,
+  CPU_efer,
+  CPU_faultAddress,
+  CPU_faultError,
+  CPU_faultVector,
+  CPU_maxPhyAddr,
+  CPU_pdptr,
+  CPU_trap,
+  EFLAGS_AC,
+  TRAP_exception,
+  VECTOR_GP,
+  VECTOR_PF,
 } from "./layout.generated.ts";
 import { mark_dirty, phys_to_host } from "./physical.ts";
 
@@ -62,7 +76,8 @@ function page_fault(cpu: i32, linear: u64, access: i32, cause: i32): u64 {
   let code = cause;
   if (access & ACCESS_WRITE) code |= 2;
   if (is_user(cpu, access)) code |= 4;
-  const fetchBit = load<u64>(cpu + CPU_cr4) & CR4_SMEP || (load<u64>(cpu + CPU_efer) & EFER_NXE && load<u64>(cpu + CPU_cr4) & CR4_PAE);
+  const fetchBit =
+    load<u64>(cpu + CPU_cr4) & CR4_SMEP || (load<u64>(cpu + CPU_efer) & EFER_NXE && load<u64>(cpu + CPU_cr4) & CR4_PAE);
   if (access & ACCESS_FETCH && fetchBit) code |= 16;
   store<i32>(cpu + CPU_faultVector, VECTOR_PF);
   store<i32>(cpu + CPU_faultError, code);
@@ -102,6 +117,12 @@ function reserved_bits(cpu: i32): u64 {
   return load<u64>(cpu + CPU_efer) & EFER_NXE ? above : above | NX;
 }
 
+/** Sets the accessed bit of an entry, of 4 or 8 bytes, that is not the last one. */
+function set_accessed(cpu: i32, host: i32): void {
+  atomic.or<u32>(host, A as u32);
+  mark_dirty(cpu, host);
+}
+
 function walk_long(cpu: i32, linear: u64, access: i32): u64 {
   const reserved = reserved_bits(cpu);
   let table = load<u64>(cpu + CPU_cr3) & FRAME;
@@ -122,7 +143,7 @@ function walk_long(cpu: i32, linear: u64, access: i32): u64 {
       if (shift > 12 && entry & FRAME & offset & ~0x1fff) return page_fault(cpu, linear, access, 9);
       return finish64(cpu, linear, access, host, entry, rights, nx, (entry & FRAME & ~offset) | (linear & offset));
     }
-    if (!(entry & A)) atomic.or<u64>(host, A);
+    if (!(entry & A)) set_accessed(cpu, host);
     table = entry & FRAME;
   }
   return -1;
@@ -143,7 +164,7 @@ function walk_pae(cpu: i32, linear: u64, access: i32): u64 {
     if (entry & 0x1fe000) return page_fault(cpu, linear, access, 9);
     return finish64(cpu, linear, access, host, entry, rights, nx, (entry & FRAME & ~0x1fffff) | (linear & 0x1fffff));
   }
-  if (!(entry & A)) atomic.or<u64>(host, A);
+  if (!(entry & A)) set_accessed(cpu, host);
   host = phys_to_host(cpu, (entry & FRAME) + (((linear >> 12) & 0x1ff) << 3));
   if (!host) return page_fault(cpu, linear, access, 0);
   entry = load<u64>(host);
@@ -166,7 +187,7 @@ function walk_32(cpu: i32, linear: u64, access: i32): u64 {
     const frame = (entry & 0xffc00000) | ((entry & 0x1fe000) << 19);
     return finish32(cpu, linear, access, host, entry, rights, frame | (linear & 0x3fffff));
   }
-  if (!(entry & A)) atomic.or<u32>(host, A as u32);
+  if (!(entry & A)) set_accessed(cpu, host);
   host = phys_to_host(cpu, (entry & 0xfffff000) + (((linear >> 12) & 0x3ff) << 2));
   if (!host) return page_fault(cpu, linear, access, 0);
   entry = load<u32>(host) as u64;

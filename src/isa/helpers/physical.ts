@@ -1,9 +1,27 @@
 // Guest-physical memory: the slots and what is noted for each of their pages.
 import {
-  CPU_pageFlags, CPU_slotCount, CPU_slots, PAGE_FLAG_code, PAGE_FLAG_logDirty, PAGE_FLAG_readOnly, SLOT_firstPage, SLOT_host,
-  SLOT_pages, SLOT_SIZE,
+  CPU_pageFlags,
+  CPU_slotCount,
+  CPU_slots,
+  PAGE_FLAG_code,
+  PAGE_FLAG_logDirty,
+  SLOT_firstPage,
+  SLOT_flags,
+  SLOT_host,
+  SLOT_pages,
+  SLOT_SIZE,
 } from "./layout.generated.ts";
 import { code_written, page_dirtied } from "./env.ts";
+
+/** KVM_MEM_READONLY [linux/kvm.h] */
+const SLOT_READ_ONLY: i32 = 2;
+
+let readOnly: bool = false;
+
+/** Whether writes to what phys_to_host found last go to user space instead: its slot is read-only. */
+export function found_read_only(): bool {
+  return readOnly;
+}
 
 /** Address in linear memory of a guest-physical address, or 0 where no slot is. Never reaches outside a slot. */
 export function phys_to_host(cpu: i32, physical: u64): i32 {
@@ -11,7 +29,10 @@ export function phys_to_host(cpu: i32, physical: u64): i32 {
   let slot = load<i32>(cpu + CPU_slots);
   for (let n = load<i32>(cpu + CPU_slotCount); n > 0; n--) {
     const index = page - load<u64>(slot + SLOT_firstPage);
-    if (index < load<u64>(slot + SLOT_pages)) return load<i32>(slot + SLOT_host) + (((index as i32) << 12) | ((physical as i32) & 0xfff));
+    if (index < load<u64>(slot + SLOT_pages)) {
+      readOnly = (load<i32>(slot + SLOT_flags) & SLOT_READ_ONLY) != 0;
+      return load<i32>(slot + SLOT_host) + (((index as i32) << 12) | ((physical as i32) & 0xfff));
+    }
     slot += SLOT_SIZE;
   }
   return 0;
@@ -22,9 +43,9 @@ export function page_flags(cpu: i32, host: i32): i32 {
   return load<u8>(load<i32>(cpu + CPU_pageFlags) + ((host as u32) >> 12)) as i32;
 }
 
-/** Whether the page may be written without further notice. */
+/** Whether the page may be written without further notice, if its slot may be. */
 export function plainly_writable(cpu: i32, host: i32): bool {
-  return !(page_flags(cpu, host) & (PAGE_FLAG_code | PAGE_FLAG_logDirty | PAGE_FLAG_readOnly));
+  return !(page_flags(cpu, host) & (PAGE_FLAG_code | PAGE_FLAG_logDirty));
 }
 
 /** Tells the dirty log of a write, if the page is logged and clean. */
@@ -36,9 +57,4 @@ export function mark_dirty(cpu: i32, host: i32): void {
 export function before_write(cpu: i32, host: i32): void {
   if (page_flags(cpu, host) & PAGE_FLAG_code) code_written(cpu, (host as u32) >> 12);
   mark_dirty(cpu, host);
-}
-
-/** Whether writes to the page go to user space instead, as for a read-only slot. */
-export function is_read_only(cpu: i32, host: i32): bool {
-  return (page_flags(cpu, host) & PAGE_FLAG_readOnly) != 0;
 }

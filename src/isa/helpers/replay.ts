@@ -1,6 +1,18 @@
 import {
-  CPU_exitAddress, CPU_exitData, CPU_exitReason, CPU_exitSize, CPU_replay, CPU_replayCount, CPU_replayCursor, CPU_trap,
-  REPLAY_ENTRY_address, REPLAY_ENTRY_data, REPLAY_ENTRY_kind, REPLAY_ENTRY_size, REPLAY_ENTRY_SIZE, TRAP_exit,
+  CPU_exitAddress,
+  CPU_exitData,
+  CPU_exitReason,
+  CPU_exitSize,
+  CPU_replay,
+  CPU_replayCount,
+  CPU_replayCursor,
+  CPU_trap,
+  REPLAY_ENTRY_address,
+  REPLAY_ENTRY_data,
+  REPLAY_ENTRY_kind,
+  REPLAY_ENTRY_size,
+  REPLAY_ENTRY_SIZE,
+  TRAP_exit,
 } from "./layout.generated.ts";
 
 /**

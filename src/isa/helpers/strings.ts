@@ -18,7 +18,7 @@ import {
   SEGMENT_check,
 } from "./layout.generated.ts";
 import { trapped } from "./fault.ts";
-import { read_mem, translate, write_mem } from "./mmu.ts";
+import { is_target_read_only, read_mem, translate, write_mem } from "./mmu.ts";
 import { ACCESS_READ, ACCESS_WRITE } from "./paging.ts";
 import { plainly_writable } from "./physical.ts";
 import { gpr, is_code64, set_gpr } from "./registers.ts";
@@ -133,7 +133,7 @@ function copy_run(cpu: i32, from: u64, to: u64, width: i32, mask: u64): i32 {
 /** Host address of plain memory that may be written without notice, or 0. */
 function writable_host(cpu: i32, linear: u64): i32 {
   const host = translate(cpu, linear, ACCESS_WRITE);
-  return host && plainly_writable(cpu, host) ? host : 0;
+  return host && !is_target_read_only() && plainly_writable(cpu, host) ? host : 0;
 }
 
 /** Copies element by element from low to high addresses; a destination just above the source repeats it. */
@@ -224,6 +224,7 @@ function compared(cpu: i32, left: u64, right: u64, repeat: i32): bool {
   return (left == right) == (repeat == REPNE);
 }
 
+/** CMPS, repeated while equal (REPE) or different (REPNE); 1: done, 0: to be continued. Operands compared last are in CPU.scratch. */
 export function cmps(cpu: i32, width: i32, source: i32, mask: u64, repeat: i32): i32 {
   const destination = destination_segment(cpu);
   store<i32>(cpu + CPU_scratch, 0, 16);
@@ -240,6 +241,7 @@ export function cmps(cpu: i32, width: i32, source: i32, mask: u64, repeat: i32):
   return done(cpu, mask, repeat);
 }
 
+/** SCAS: as CMPS, of the accumulator and ES:rDI. */
 export function scas(cpu: i32, width: i32, source: i32, mask: u64, repeat: i32): i32 {
   const destination = destination_segment(cpu);
   const accumulator = gpr(cpu, GPR_rax) & ((-1 as u64) >> (64 - (width << 3)));

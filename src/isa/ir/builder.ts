@@ -1,6 +1,15 @@
 import { CPU, GPR, type SegmentName, segmentOffset } from "../state.ts";
 import { HELPERS, type HelperName } from "./helpers.ts";
-import { type FlagKind, type LaneType, laneValue, type Node, type Program, type PureOp, type RegSlot, type ValueType } from "./ops.ts";
+import {
+  type FlagKind,
+  type LaneType,
+  laneValue,
+  type Node,
+  type Program,
+  type PureOp,
+  type RegSlot,
+  type ValueType,
+} from "./ops.ts";
 
 /** A value of the program under construction. */
 export interface Value {

@@ -117,9 +117,15 @@ class Lowering extends Builder {
       case "sub":
         return { result: this.#signed(r, bits), aux: this.#carries(this.#subCarries(a, b, r), bits) };
       case "inc":
-        return { result: this.#signed(b, bits), aux: this.#keepCarry(this.#addCarries(a, this.constant(a, 1), b), bits) };
+        return {
+          result: this.#signed(b, bits),
+          aux: this.#keepCarry(this.#addCarries(a, this.constant(a, 1), b), bits),
+        };
       case "dec":
-        return { result: this.#signed(b, bits), aux: this.#keepCarry(this.#subCarries(a, this.constant(a, 1), b), bits) };
+        return {
+          result: this.#signed(b, bits),
+          aux: this.#keepCarry(this.#subCarries(a, this.constant(a, 1), b), bits),
+        };
       case "logic":
         return { result: this.#signed(a, bits), aux: this.i32(0) };
       case "shift":
@@ -153,7 +159,11 @@ class Lowering extends Builder {
   #carries(carries: Value, bits: number): Value {
     const low = this.and(this.wrap(carries), this.i32(8));
     const top =
-      bits === 64 ? this.wrap(this.shrU(carries, this.i64(32))) : bits === 32 ? carries : this.shl(carries, this.i32(32 - bits));
+      bits === 64
+        ? this.wrap(this.shrU(carries, this.i64(32)))
+        : bits === 32
+          ? carries
+          : this.shl(carries, this.i32(32 - bits));
     return this.or(this.and(top, this.i32(0xc0000000 | 0)), low);
   }
 

@@ -28,6 +28,7 @@ const readsFaults: Effects = { reads: true, writes: false, faults: true };
 const writesFaults: Effects = { reads: true, writes: true, faults: true };
 
 /** Arithmetic: the same meaning as the WebAssembly instruction `type.op`. [WebAssembly 2.0 4.3] */
+// biome-ignore format: table
 export const PURE_OPS = {
   // constants
   const: pure,

@@ -1,5 +1,5 @@
 import { CPU, SEGMENT_SIZE, SEGMENTS } from "../state.ts";
-import { type EffectOp, type Node, PURE_OPS, type Program } from "./ops.ts";
+import { type EffectOp, type Node, type Program, PURE_OPS } from "./ops.ts";
 import { hasValue } from "./signatures.ts";
 
 type Describe = (node: Node) => string;

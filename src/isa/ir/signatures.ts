@@ -1,4 +1,13 @@
-import { type LaneType, type Node, type NodeType, type Op, type PureOp, resultType, type ValueType } from "./ops.ts";
+import {
+  type LaneType,
+  laneValue,
+  type Node,
+  type NodeType,
+  type Op,
+  type PureOp,
+  resultType,
+  type ValueType,
+} from "./ops.ts";
 
 const INT = ["i32", "i64"] as const;
 const FLOAT = ["f32", "f64"] as const;
@@ -17,8 +26,8 @@ const WIDE_LANES = ["i16x8", "i32x4", "i64x2"] as const;
 export interface PureSignature {
   readonly types: readonly NodeType[];
   readonly args: readonly ("t" | "lane" | "count" | "from" | ValueType)[];
-  /** Types it converts from, of a node that names one. */
-  readonly from?: readonly ValueType[];
+  /** The types it converts from, which the node names one of; lanes convert from v128 and name none. */
+  readonly from?: Readonly<Partial<Record<NodeType, readonly ValueType[]>>>;
   /** The immediate lanes: how many, and the number each is below. */
   readonly immediates?: (type: LaneType) => { readonly count: number; readonly below: number };
 }
@@ -26,7 +35,13 @@ export interface PureSignature {
 const unary = (...types: NodeType[]): PureSignature => ({ types, args: ["t"] });
 const binary = (...types: NodeType[]): PureSignature => ({ types, args: ["t", "t"] });
 const shift: PureSignature = { types: [...INT, ...INT_LANES], args: ["t", "count"] };
-const conversion = (types: readonly NodeType[], ...from: ValueType[]): PureSignature => ({ types, args: ["from"], from });
+const conversion = (from: Readonly<Partial<Record<NodeType, readonly ValueType[]>>>): PureSignature => ({
+  types: Object.keys(from) as NodeType[],
+  args: ["from"],
+  from,
+});
+const fromIntegers = conversion({ f32: INT, f64: INT, f32x4: [] });
+const toIntegers = conversion({ i32: FLOAT, i64: FLOAT });
 const oneLane = (type: LaneType): { count: number; below: number } => ({ count: 1, below: laneCount(type) });
 
 /** Lanes of a vector type. */
@@ -81,12 +96,12 @@ export const PURE_SIGNATURES: Readonly<Record<PureOp, PureSignature>> = {
   nearest: unary(...FLOAT, ...FLOAT_LANES),
   promote: { types: ["f64"], args: ["f32"] },
   demote: { types: ["f32"], args: ["f64"] },
-  convert_s: conversion([...FLOAT, "f32x4"], ...INT, "v128"),
-  convert_u: conversion([...FLOAT, "f32x4"], ...INT, "v128"),
-  trunc_sat_s: conversion(INT, ...FLOAT),
-  trunc_sat_u: conversion(INT, ...FLOAT),
-  to_bits: conversion(INT, ...FLOAT),
-  from_bits: conversion(FLOAT, ...INT),
+  convert_s: fromIntegers,
+  convert_u: fromIntegers,
+  trunc_sat_s: toIntegers,
+  trunc_sat_u: toIntegers,
+  to_bits: conversion({ i32: ["f32"], i64: ["f64"] }),
+  from_bits: conversion({ f32: ["i32"], f64: ["i64"] }),
   splat: { types: LANES, args: ["lane"] },
   extract_u: { types: LANES, args: ["t"], immediates: oneLane },
   extract_s: { types: LANES, args: ["t"], immediates: oneLane },
@@ -125,4 +140,14 @@ const WRITERS: ReadonlySet<Op> = new Set<Op>(["set", "set_reg", "store", "store_
 /** Whether a node gives a value that others may use. */
 export function hasValue(node: Node): boolean {
   return resultType(node) !== "none" && !WRITERS.has(node.op);
+}
+
+/** The type that an argument of a pure node has. */
+export function argumentType(node: Node, arg: PureSignature["args"][number]): ValueType {
+  const lanes = node.type.includes("x");
+  if (arg === "t") return lanes ? "v128" : (node.type as ValueType);
+  if (arg === "lane") return laneValue(node.type as LaneType);
+  if (arg === "count") return lanes ? "i32" : (node.type as ValueType);
+  if (arg === "from") return lanes ? "v128" : (node.from as ValueType);
+  return arg;
 }

@@ -43,29 +43,31 @@ describe("the order of faults and writes", () => {
   const linear = (b: Builder, intent: "read" | "write" = "write") => b.linear(b.ea(), 4, intent);
 
   test("a load, linear, trap_if, store or faulting call after a write is refused", () => {
-    const after = (fault: (b: Builder) => void): string[] =>
+    const afterWrite = (fault: (b: Builder) => void): string[] =>
       complaints((b) => {
         b.setReg("reg", b.i32(1), 4);
         fault(b);
       });
-    expect(after((b) => b.load(b.i64(0), 4))).toEqual(["%3 load can fault after a write of state"]);
-    expect(after((b) => b.linear(b.ea(), 4, "read"))).toEqual(["%3 linear can fault after a write of state"]);
-    expect(after((b) => b.trapIf(b.i32(1), VECTOR.GP))).toEqual(["%3 trap_if can fault after a write of state"]);
-    expect(after((b) => b.store(b.i64(0), b.i32(0), 4))).toEqual(["%4 store can fault after a write of state"]);
-    expect(after((b) => b.call("enter", b.i32(0), b.i32(8)))).toEqual(["%4 call can fault after a write of state"]);
+    expect(afterWrite((b) => b.load(b.i64(0), 4))).toEqual(["%3 load can fault after a write of state"]);
+    expect(afterWrite((b) => b.linear(b.ea(), 4, "read"))).toEqual(["%3 linear can fault after a write of state"]);
+    expect(afterWrite((b) => b.trapIf(b.i32(1), VECTOR.GP))).toEqual(["%3 trap_if can fault after a write of state"]);
+    expect(afterWrite((b) => b.store(b.i64(0), b.i32(0), 4))).toEqual(["%4 store can fault after a write of state"]);
+    expect(afterWrite((b) => b.call("enter", b.i32(0), b.i32(8)))).toEqual([
+      "%4 call can fault after a write of state",
+    ]);
   });
 
   test("every kind of write counts: state, flags, a helper's, memory", () => {
-    const before = (write: (b: Builder) => void): string[] =>
+    const beforeFault = (write: (b: Builder) => void): string[] =>
       complaints((b) => {
         write(b);
         b.trapIf(b.i32(1), VECTOR.GP);
       });
-    expect(before((b) => b.set(CPU.rip, b.i64(0)))[0]).toMatch(/after a write of state/);
-    expect(before((b) => b.flags("cf", 32, [b.i32(1)]))[0]).toMatch(/after a write of state/);
-    expect(before((b) => b.call("pop_flags", b.i32(0), b.i32(32)))[0]).toMatch(/after a write of state/);
-    expect(before((b) => b.store(linear(b), b.i32(0), 4))[0]).toMatch(/after a write of memory/);
-    expect(before((b) => b.call("udiv64", b.i64(0), b.i64(1)))).toEqual([]);
+    expect(beforeFault((b) => b.set(CPU.rip, b.i64(0)))[0]).toMatch(/after a write of state/);
+    expect(beforeFault((b) => b.flags("cf", 32, [b.i32(1)]))[0]).toMatch(/after a write of state/);
+    expect(beforeFault((b) => b.call("pop_flags", b.i32(0), b.i32(32)))[0]).toMatch(/after a write of state/);
+    expect(beforeFault((b) => b.store(linear(b), b.i32(0), 4))[0]).toMatch(/after a write of memory/);
+    expect(beforeFault((b) => b.call("udiv64", b.i64(0), b.i64(1)))).toEqual([]);
   });
 
   test("a second store is refused unless a load probed it", () => {
@@ -108,16 +110,24 @@ describe("the order of faults and writes", () => {
   });
 
   test("an access is not wider or stronger than its address was checked for", () => {
-    expect(complaints((b) => b.load(b.linear(b.ea(), 2, "read"), 4))).toEqual(["%2 load accesses 4 bytes where 2 were checked"]);
-    expect(complaints((b) => b.store(linear(b, "read"), b.i32(0), 4))).toEqual(["%3 store writes where only a read was checked"]);
+    expect(complaints((b) => b.load(b.linear(b.ea(), 2, "read"), 4))).toEqual([
+      "%2 load accesses 4 bytes where 2 were checked",
+    ]);
+    expect(complaints((b) => b.store(linear(b, "read"), b.i32(0), 4))).toEqual([
+      "%3 store writes where only a read was checked",
+    ]);
   });
 });
 
 describe("the shape of a program", () => {
   test("values come before their uses and exist", () => {
-    expect(complaintsOf(i32, { op: "add", type: "i32", args: [0, 2] })).toEqual(["%1 add uses %2, which is not there yet"]);
+    expect(complaintsOf(i32, { op: "add", type: "i32", args: [0, 2] })).toEqual([
+      "%1 add uses %2, which is not there yet",
+    ]);
     const set: Node = { op: "set", type: "i32", args: [0], at: CPU.trap, width: 4 };
-    expect(complaintsOf(i32, set, { op: "eqz", type: "i32", args: [1] })).toEqual(["%2 eqz uses %1, which has no value"]);
+    expect(complaintsOf(i32, set, { op: "eqz", type: "i32", args: [1] })).toEqual([
+      "%2 eqz uses %1, which has no value",
+    ]);
   });
 
   test("nothing follows jump or end, and end follows a helper that wrote rip", () => {
@@ -127,17 +137,25 @@ describe("the shape of a program", () => {
   });
 
   test("argument types, counts and operand types", () => {
-    expect(complaintsOf(i32, i64, { op: "add", type: "i32", args: [0, 1] })).toEqual(["%2 add takes (i32, i32), not (i32, i64)"]);
+    expect(complaintsOf(i32, i64, { op: "add", type: "i32", args: [0, 1] })).toEqual([
+      "%2 add takes (i32, i32), not (i32, i64)",
+    ]);
     expect(complaintsOf(i32, { op: "add", type: "i32", args: [0] })).toEqual(["%1 add takes (i32, i32), not (i32)"]);
     expect(complaintsOf(i32, { op: "clz", type: "f32", args: [0] })[0]).toMatch(/is not of type f32/);
-    expect(complaintsOf(i64, { op: "to_bits", type: "i32", args: [0], from: "i64" })[0]).toMatch(/does not convert from i64/);
+    expect(complaintsOf(i64, { op: "to_bits", type: "i32", args: [0], from: "i64" })[0]).toMatch(
+      /does not convert from i64/,
+    );
     expect(complaintsOf({ op: "const", type: "i64", args: [], words: [1] })[0]).toMatch(/needs 2 words/);
   });
 
   test("lanes of vectors", () => {
     const v128: Node = { op: "const", type: "v128", args: [], words: [0, 0, 0, 0] };
-    expect(complaintsOf(v128, { op: "extract_u", type: "i32x4", args: [0], words: [4] })[0]).toMatch(/needs 1 lanes below 4/);
-    expect(complaintsOf(v128, { op: "shuffle", type: "i8x16", args: [0, 0], words: [0] })[0]).toMatch(/needs 16 lanes below 32/);
+    expect(complaintsOf(v128, { op: "extract_u", type: "i32x4", args: [0], words: [4] })[0]).toMatch(
+      /needs 1 lanes below 4/,
+    );
+    expect(complaintsOf(v128, { op: "shuffle", type: "i8x16", args: [0, 0], words: [0] })[0]).toMatch(
+      /needs 16 lanes below 32/,
+    );
     expect(complaintsOf(v128, { op: "mul", type: "i8x16", args: [0, 0] })[0]).toMatch(/is not of type i8x16/);
     expect(complaintsOf(v128, i64, { op: "shl", type: "i64x2", args: [0, 1] })[0]).toMatch(/takes \(v128, i32\)/);
   });
@@ -156,7 +174,12 @@ describe("the shape of a program", () => {
   });
 
   test("calls as they are declared", () => {
-    const call = (helper: string, type: "i64" | "none", ...args: number[]): Node => ({ op: "call", type, args, helper });
+    const call = (helper: string, type: "i64" | "none", ...args: number[]): Node => ({
+      op: "call",
+      type,
+      args,
+      helper,
+    });
     expect(complaintsOf(i64, call("udiv64", "i64", 0))[0]).toMatch(/takes \(i64, i64\), not \(i64\)/);
     expect(complaintsOf(i64, call("udiv64", "none", 0, 0))[0]).toMatch(/gives i64, not none/);
     expect(complaintsOf(call("nowhere", "none"))[0]).toMatch(/is no helper/);

@@ -1,10 +1,19 @@
 import { CPU } from "../state.ts";
 import { HELPERS, type HelperDeclaration } from "./helpers.ts";
 import {
-  type EffectOp, type FlagKind, type LaneType, laneValue, type Node, type NodeType, type Op, PURE_OPS, type Program, type PureOp, resultType,
+  type EffectOp,
+  type FlagKind,
+  type LaneType,
+  type Node,
+  type NodeType,
+  type Op,
+  type Program,
+  PURE_OPS,
+  type PureOp,
+  resultType,
   type ValueType,
 } from "./ops.ts";
-import { hasValue, PURE_SIGNATURES, type PureSignature } from "./signatures.ts";
+import { argumentType, hasValue, PURE_SIGNATURES, type PureSignature } from "./signatures.ts";
 
 /**
  * What a node does to the rule that an instruction either happens or does not.
@@ -27,10 +36,25 @@ interface Rule {
 }
 
 /** Bytes of the accesses that a value type has. */
-const WIDTHS: Readonly<Record<ValueType, readonly number[]>> = { i32: [1, 2, 4], i64: [1, 2, 4, 8], f32: [4], f64: [8], v128: [4, 8, 16] };
+const WIDTHS: Readonly<Record<ValueType, readonly number[]>> = {
+  i32: [1, 2, 4],
+  i64: [1, 2, 4, 8],
+  f32: [4],
+  f64: [8],
+  v128: [4, 8, 16],
+};
 
 const FLAG_ARGUMENTS: Readonly<Record<FlagKind, number>> = {
-  add: 3, sub: 3, inc: 2, dec: 2, logic: 1, shift: 3, cf: 1, cfof: 2, zf: 1, raw: 1,
+  add: 3,
+  sub: 3,
+  inc: 2,
+  dec: 2,
+  logic: 1,
+  shift: 3,
+  cf: 1,
+  cfof: 2,
+  zf: 1,
+  raw: 1,
 };
 
 /** A node's place in its program: what its arguments are. */
@@ -65,7 +89,9 @@ class Place {
   /** A load with intent "write" of at least `width` bytes at the node's address stands before it. */
   isProbed(width: number): boolean {
     const before = this.#nodes.slice(0, this.index);
-    return before.some((n) => n.op === "load" && n.intent === "write" && n.args[0] === this.node.args[0] && n.width! >= width);
+    return before.some(
+      (n) => n.op === "load" && n.intent === "write" && n.args[0] === this.node.args[0] && n.width! >= width,
+    );
   }
 
   isLast(): boolean {
@@ -98,18 +124,17 @@ function checkPure(node: Node, at: Place): string | undefined {
   const signature = PURE_SIGNATURES[node.op as PureOp];
   return first(
     typed(node, ...signature.types),
-    signature.from && !signature.from.includes(node.from as ValueType) && `does not convert from ${node.from}`,
+    checkSource(node, signature),
     node.op === "const" ? checkConstant(node) : checkImmediates(node, signature),
     at.expect(...signature.args.map((arg) => argumentType(node, arg))),
   );
 }
 
-function argumentType(node: Node, arg: PureSignature["args"][number]): ValueType {
-  const lanes = node.type.includes("x");
-  if (arg === "t") return lanes ? "v128" : (node.type as ValueType);
-  if (arg === "lane") return laneValue(node.type as LaneType);
-  if (arg === "count") return lanes ? "i32" : (node.type as ValueType);
-  return arg === "from" ? (node.from as ValueType) : arg;
+function checkSource(node: Node, { from }: PureSignature): string | undefined {
+  const sources = from?.[node.type] ?? [];
+  const right =
+    sources.length === 0 ? node.from === undefined || node.from === "v128" : sources.includes(node.from as ValueType);
+  return right ? undefined : `does not convert from ${node.from}`;
 }
 
 function checkConstant(node: Node): string | undefined {
@@ -121,7 +146,8 @@ function checkConstant(node: Node): string | undefined {
 function checkImmediates(node: Node, { immediates }: PureSignature): string | undefined {
   if (immediates === undefined) return node.words === undefined ? undefined : "takes no immediate lanes";
   const { count, below } = immediates(node.type as LaneType);
-  const right = node.words?.length === count && node.words.every((lane) => Number.isInteger(lane) && lane >= 0 && lane < below);
+  const right =
+    node.words?.length === count && node.words.every((lane) => Number.isInteger(lane) && lane >= 0 && lane < below);
   return right ? undefined : `needs ${count} lanes below ${below}`;
 }
 
@@ -168,7 +194,8 @@ function checkFlags(node: Node, at: Place): string | undefined {
     typed(node, "none", "i32"),
     types.length !== count && `flags of ${node.kind} take ${count} arguments, not ${types.length}`,
     ![8, 16, 32, 64].includes(bits) && `flags of ${bits} bits`,
-    types.some((type, n) => type !== flagArgument(node.kind!, n, bits)) && `flags of ${node.kind} from (${types.join(", ")})`,
+    types.some((type, n) => type !== flagArgument(node.kind!, n, bits)) &&
+      `flags of ${node.kind} from (${types.join(", ")})`,
   );
 }
 
@@ -210,13 +237,19 @@ const EFFECT_RULES: Readonly<Record<EffectOp, Rule>> = {
   rip_this: reader("i64"),
   rip_next: reader("i64"),
   linear: plain((node, at) => typed(node, "i64") ?? at.expect("i64"), FAULTS),
-  load: plain((node, at) => at.expect("i64") ?? checkWidth(node, false) ?? checkAddress(node, at, node.intent === "write"), FAULTS),
+  load: plain(
+    (node, at) => at.expect("i64") ?? checkWidth(node, false) ?? checkAddress(node, at, node.intent === "write"),
+    FAULTS,
+  ),
   store: plain(checkStore, { faults: true, writes: "memory" }),
   store_probed: plain(
     (node, at) => checkStore(node, at) ?? (at.isProbed(node.width!) ? undefined : "no load made this store safe"),
     { faults: false, writes: "memory" },
   ),
-  trap_if: plain((node, at) => at.expect("i32") ?? (node.at! >= 0 && node.at! < 32 ? undefined : `raises vector ${node.at}`), FAULTS),
+  trap_if: plain(
+    (node, at) => at.expect("i32") ?? (node.at! >= 0 && node.at! < 32 ? undefined : `raises vector ${node.at}`),
+    FAULTS,
+  ),
   flags: plain(checkFlags, WRITES),
   cond: plain((node, at) => at.expect() ?? (node.at! >= 0 && node.at! < 16 ? undefined : `no condition ${node.at}`)),
   eflags: reader("i32"),
@@ -247,7 +280,9 @@ function checkArguments(node: Node, nodes: readonly Node[]): string | undefined 
  */
 function checkOrder(node: Node, effect: Effect, written: ReadonlySet<Effect["writes"]>): string | undefined {
   if (effect.faults && written.size > 0) return `can fault after a write of ${[...written].join(" and ")}`;
-  return node.op === "store_probed" && written.has("state") ? "may leave for a device after a write of state" : undefined;
+  return node.op === "store_probed" && written.has("state")
+    ? "may leave for a device after a write of state"
+    : undefined;
 }
 
 /** What is wrong with a program, a line for every node that breaks a rule; empty for a good one. Takes lowered programs too. */
@@ -257,7 +292,10 @@ export function verify(program: Program): string[] {
   for (const [index, node] of program.nodes.entries()) {
     const rule = ruleOf(node.op);
     const effect = rule.effect(node);
-    const wrong = checkArguments(node, program.nodes.slice(0, index)) ?? rule.check(node, new Place(program.nodes, index)) ?? checkOrder(node, effect, written);
+    const wrong =
+      checkArguments(node, program.nodes.slice(0, index)) ??
+      rule.check(node, new Place(program.nodes, index)) ??
+      checkOrder(node, effect, written);
     if (wrong !== undefined) complaints.push(`%${index} ${node.op} ${wrong}`);
     if (effect.writes !== "none") written.add(effect.writes);
   }

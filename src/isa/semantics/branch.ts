@@ -128,4 +128,5 @@ export const cmc = carry((b) => b.cond(3));
 
 /** [SDM 2A CLD, 2B STD] */
 export const cld: Semantics = (b) => b.set(CPU.eflags, b.and(b.get(CPU.eflags, "i32"), b.i32(~EFLAGS.DF)));
+/** [SDM 2B STD] */
 export const std: Semantics = (b) => b.set(CPU.eflags, b.or(b.get(CPU.eflags, "i32"), b.i32(EFLAGS.DF)));

@@ -2,7 +2,7 @@ import type { Value } from "../ir/builder.ts";
 import { CPU, EFLAGS, type SegmentName, segmentOffset, VECTOR } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { inProtectedMode } from "./privilege.ts";
+import { inProtectedMode, privileged } from "./privilege.ts";
 import { merged, peek, stackOffset } from "./stack.ts";
 
 /** Writes a 16-bit value to a destination of the operand size; memory takes 16 bits of it only. */
@@ -61,13 +61,19 @@ export const storeSystemSegment =
     writeSelector(b, b.call("selector_of", b.i32(segmentOffset(name))));
   };
 
-/** [SDM 2A LLDT, LTR]; the helpers check mode and privilege. */
-export const lldt: Semantics = (b) => {
-  b.call("lldt", b.read(0));
+const loadsSystemSegment = (helper: "lldt" | "ltr"): Semantics => {
+  const load = privileged((b) => {
+    b.call(helper, b.read(0));
+  });
+  return (b) => {
+    inProtectedMode(b);
+    load(b);
+  };
 };
-export const ltr: Semantics = (b) => {
-  b.call("ltr", b.read(0));
-};
+
+/** Mode and privilege are checked before memory is read. [SDM 2A LLDT, LTR] */
+export const lldt = loadsSystemSegment("lldt");
+export const ltr = loadsSystemSegment("ltr");
 
 /** The destination is written only if ZF becomes 1. [SDM 2A LAR, LSL] */
 const query =

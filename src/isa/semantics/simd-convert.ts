@@ -2,8 +2,17 @@ import { FLOAT, FLOAT_ROUND } from "../float-op.ts";
 import type { Value } from "../ir/builder.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { anyLane, floatKind, floatLanes, floatOr, type Format, formatWidth, isDouble, uncommonControl } from "./simd-float.ts";
 import { quads, readVector, simd, uses, words, writeVector, writeWhole, zero } from "./simd.ts";
+import {
+  anyLane,
+  type Format,
+  floatKind,
+  floatLanes,
+  floatOr,
+  formatWidth,
+  isDouble,
+  uncommonControl,
+} from "./simd-float.ts";
 
 const modeOf = (truncate: boolean): number => (truncate ? FLOAT_ROUND.zero : FLOAT_ROUND.mxcsr) << FLOAT.modeShift;
 
@@ -58,7 +67,16 @@ export const integerToScalar = (format: "SS" | "SD"): Semantics =>
     const bits = b.extend(b.convert("to_bits", isDouble(format) ? "i64" : "i32", float));
     if (!wide && isDouble(format)) return b.setReg("reg", bits, 8);
     const kind = b.i32(floatKind(wide ? "fromInt64" : "fromInt32", format));
-    const exact = b.callIf(uncommonControl(b, true), bits, "simd_float", kind, b.extend(source), b.i64(0), b.i64(0), b.i64(0));
+    const exact = b.callIf(
+      uncommonControl(b, true),
+      bits,
+      "simd_float",
+      kind,
+      b.extend(source),
+      b.i64(0),
+      b.i64(0),
+      b.i64(0),
+    );
     b.setReg("reg", isDouble(format) ? exact : b.wrap(exact), isDouble(format) ? 8 : 4);
   });
 
@@ -71,7 +89,9 @@ export const dwordsToSingles = (lanes: 2 | 4): Semantics =>
   });
 
 /** CVTDQ2PD, CVTPI2PD: always exact. */
-export const dwordsToDoubles: Semantics = simd((b) => writeVector(b, 0, b.lanes("vconvert_low_s", "f64x2", readVector(b, 1, 8))));
+export const dwordsToDoubles: Semantics = simd((b) =>
+  writeVector(b, 0, b.lanes("vconvert_low_s", "f64x2", readVector(b, 1, 8))),
+);
 
 /** CVTPS2PD, CVTSS2SD */
 export const singlesToDoubles = (format: "PS" | "SS"): Semantics =>

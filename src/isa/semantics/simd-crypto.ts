@@ -113,7 +113,8 @@ export const sha1rnds4: Semantics = simd((b) => {
   const message = dwords(b, y);
   const low = b.and(imm, b.i32(1));
   const high = b.and(imm, b.i32(2));
-  const pick = (p: Value, q: Value, r: Value, s: Value): Value => b.select(high, b.select(low, s, r), b.select(low, q, p));
+  const pick = (p: Value, q: Value, r: Value, s: Value): Value =>
+    b.select(high, b.select(low, s, r), b.select(low, q, p));
   const constant = pick(...(SHA1_K.map((k) => b.i32(k)) as Words));
   let ve: Value | undefined;
   for (const word of message) {
@@ -131,7 +132,9 @@ export const sha1nexte: Semantics = binary((b, x, y) => {
   return b.replaceLane("i32x4", y, 3, b.add(b.extractLane("i32x4", y, 3), e));
 });
 
-export const sha1msg1: Semantics = binary((b, x, y) => xor(b, x, b.shuffle(y, x, [8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23])));
+export const sha1msg1: Semantics = binary((b, x, y) =>
+  xor(b, x, b.shuffle(y, x, [8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23])),
+);
 
 export const sha1msg2: Semantics = binary((b, x, y) => {
   const [x3, x2, x1, x0] = dwords(b, x);

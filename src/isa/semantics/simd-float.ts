@@ -18,7 +18,11 @@ const elementWidth = (format: Format): number => (isDouble(format) ? 8 : 4);
 export const formatWidth = (format: Format): number => (isScalar(format) ? elementWidth(format) : 16);
 
 /** First argument of `simd_float`. */
-export function floatKind(op: keyof typeof FLOAT_OP, format: Format, lanes = formatWidth(format) / elementWidth(format)): number {
+export function floatKind(
+  op: keyof typeof FLOAT_OP,
+  format: Format,
+  lanes = formatWidth(format) / elementWidth(format),
+): number {
   return FLOAT_OP[op] | (isDouble(format) ? FLOAT.double : 0) | (lanes << FLOAT.lanesShift);
 }
 

@@ -102,4 +102,3 @@ export const duplicate = (bytes: readonly number[]): Semantics =>
     const x = readVector(b, 1);
     b.setReg("reg", b.shuffle(x, x, bytes), 16);
   });
-

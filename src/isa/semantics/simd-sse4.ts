@@ -5,7 +5,16 @@ import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
 import { binary, blend, imm8, readVector, simd, words, writeVector, zero } from "./simd.ts";
 import {
-  anyLane, type Format, floatKind, floatLanes, floatOr, formatWidth, isDouble, isNan, special, uncommonControl,
+  anyLane,
+  type Format,
+  floatKind,
+  floatLanes,
+  floatOr,
+  formatWidth,
+  isDouble,
+  isNan,
+  special,
+  uncommonControl,
 } from "./simd-float.ts";
 import { IOTA } from "./simd-integer.ts";
 
@@ -112,7 +121,9 @@ export const insertps: Semantics = simd((b) => {
   const field = (shift: number): Value => b.and(b.shrU(imm, b.i32(shift)), b.i32(3));
   const positions = b.lanes("add", "i8x16", words(b, 0x03020100), b.splat("i8x16", b.shl(field(6), b.i32(2))));
   const source = readVector(b, 1, b.form.memory ? 4 : 16);
-  const value = b.form.memory ? b.splat("i32x4", b.extractLane("i32x4", source, 0)) : b.lanes("swizzle", "i8x16", source, positions);
+  const value = b.form.memory
+    ? b.splat("i32x4", b.extractLane("i32x4", source, 0))
+    : b.lanes("swizzle", "i8x16", source, positions);
   const mask = b.lanes("eq", "i32x4", b.v128(...NUMBERS.i32x4), b.splat("i32x4", field(4)));
   const merged = blend(b, mask, value, readVector(b, 0));
   writeVector(b, 0, b.bitwise("andnot", merged, immediateMask(b, "i32x4", imm)));
@@ -148,7 +159,11 @@ export const mpsadbw: Semantics = simd((b) => {
     const difference = b.bitwise("or", b.lanes("sub_sat_u", "i8x16", p, q), b.lanes("sub_sat_u", "i8x16", q, p));
     return b.lanes("extend_low_u", "i16x8", difference);
   });
-  writeVector(b, 0, sums.reduce((p, q) => b.lanes("add", "i16x8", p, q)));
+  writeVector(
+    b,
+    0,
+    sums.reduce((p, q) => b.lanes("add", "i16x8", p, q)),
+  );
 });
 
 /** ROUNDPS...: immediate bits 0-1 the rounding, bit 2 rounding by MXCSR, bit 3 no PE. */
@@ -185,4 +200,3 @@ export const dotProduct = (format: "PS" | "PD"): Semantics =>
 
 const NEIGHBOURS = [4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11];
 const HALVES = [8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7];
-

@@ -1,6 +1,6 @@
+import { CR0 } from "../../spec/x86/control-register.ts";
 import { MXCSR } from "../../spec/x86/mxcsr.ts";
 import { CPU, VECTOR } from "../state.ts";
-import { CR0 } from "../../spec/x86/control-register.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
 import { checkMmx, checkSse, enterMmx } from "./simd.ts";

@@ -15,7 +15,16 @@ function compareStrings(b: InstructionBuilder, explicit: boolean): Value {
   const bits = b.bits === 64 ? 64 : 32;
   const length = (name: "rax" | "rdx"): Value => (explicit ? b.extend(b.gpr(name, bits), true) : b.i64(-1, -1));
   const control = b.or(imm8(b), b.i32(explicit ? EXPLICIT : 0));
-  return b.call("compare_strings", control, half(x, 0), half(x, 1), half(y, 0), half(y, 1), length("rax"), length("rdx"));
+  return b.call(
+    "compare_strings",
+    control,
+    half(x, 0),
+    half(x, 1),
+    half(y, 0),
+    half(y, 1),
+    length("rax"),
+    length("rdx"),
+  );
 }
 
 /** Bit of `compare_strings`' first argument beside the immediate. */

@@ -48,8 +48,11 @@ export const pushOperand: Semantics = (b) => push(b, b.read(0));
 /** An immediate is sign-extended to the operand size. */
 export const pushImmediate: Semantics = (b) => push(b, b.imm(b.bits === 64 ? "i64" : "i32"));
 
-/** A segment register's upper bytes on the stack are left as they are. */
-export const pushSegment: Semantics = (b) => push(b, b.read(0), 2, b.bits / 8);
+/** Zero-extended to 64 bits; with operands of 32 bits the upper half on the stack is left as it is, as processors do. [SDM 2B PUSH] */
+export const pushSegment: Semantics = (b) => {
+  if (b.bits === 64) push(b, b.extend(b.read(0)));
+  else push(b, b.read(0), 2, b.bits / 8);
+};
 
 /** [SDM 2B POP] */
 export const popOperand: Semantics = (b) => {

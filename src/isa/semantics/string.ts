@@ -32,7 +32,7 @@ export const movs = transfer("movs");
 export const stos = transfer("stos");
 export const lods = transfer("lods");
 
-/** Flags of the last comparison, if there was one. [SDM 2A CMPS, 2B SCAS] */
+/** Flags of the last comparison, if there was one; until the end of a repetition they stay. [SDM 2A CMPS, 2B REP, SCAS] */
 const comparison =
   (helper: StringHelper): Semantics =>
   (b) => {
@@ -40,7 +40,7 @@ const comparison =
     const bits = width(b) * 8;
     const last = (at: number): Value => b.get(CPU.scratch + at, bits === 64 ? "i64" : "i32", bits / 8);
     const [x, y] = [last(0), last(8)];
-    const when = b.form.rep === "none" ? undefined : b.get(CPU.scratch + 16, "i32");
+    const when = b.form.rep === "none" ? undefined : b.and(done, b.get(CPU.scratch + 16, "i32"));
     b.flags("sub", bits, [x, y, b.sub(x, y)], when);
     goOn(b, done);
   };

@@ -28,9 +28,9 @@ export const smsw: Semantics = (b) => {
   b.write(0, value);
 };
 
-export const lmsw: Semantics = (b) => {
+export const lmsw = privileged((b) => {
   b.call("lmsw", b.read(0));
-};
+});
 
 /** CR0.TS := 0 [SDM 2A CLTS] */
 export const clts = privileged((b) => {

@@ -1,6 +1,6 @@
-import type { Value } from "../ir/builder.ts";
 import { CR0 } from "../../spec/x86/control-register.ts";
 import { FSW } from "../../spec/x86/x87.ts";
+import type { Value } from "../ir/builder.ts";
 import { CPU, VECTOR } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";

@@ -1,7 +1,7 @@
 import * as C from "../semantics/simd-crypto.ts";
-import { move } from "../semantics/simd-move.ts";
 import * as H from "../semantics/simd-horizontal.ts";
 import * as I from "../semantics/simd-integer.ts";
+import { move } from "../semantics/simd-move.ts";
 import { pack } from "../semantics/simd-shuffle.ts";
 import * as S from "../semantics/simd-sse4.ts";
 import * as T from "../semantics/simd-text.ts";
@@ -28,7 +28,12 @@ const SSE3_ROWS: readonly Row[] = [
   row("F2 0F F0", "LDDQU Vdq,Mdq", move, SSE3),
   row("F2 0F 12", "MOVDDUP Vdq,Wq", H.duplicate([0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7]), SSE3),
   row("F3 0F 12", "MOVSLDUP Vps,Wps", H.duplicate([0, 1, 2, 3, 0, 1, 2, 3, 8, 9, 10, 11, 8, 9, 10, 11]), SSE3_ALIGNED),
-  row("F3 0F 16", "MOVSHDUP Vps,Wps", H.duplicate([4, 5, 6, 7, 4, 5, 6, 7, 12, 13, 14, 15, 12, 13, 14, 15]), SSE3_ALIGNED),
+  row(
+    "F3 0F 16",
+    "MOVSHDUP Vps,Wps",
+    H.duplicate([4, 5, 6, 7, 4, 5, 6, 7, 12, 13, 14, 15, 12, 13, 14, 15]),
+    SSE3_ALIGNED,
+  ),
 ];
 
 /** SSSE3 operations of map 0F38, on MMX and, with 66, on XMM registers. */
@@ -87,7 +92,9 @@ const SSE41_PACKED: readonly [number, string, Semantics][] = [
 ];
 
 const SSE41_ROWS: readonly Row[] = [
-  ...SSE41_PACKED.map(([byte, name, semantics]) => row(`66 0F 38 ${hex(byte)}`, `${name} Vdq,Wdq`, semantics, SSE41_ALIGNED)),
+  ...SSE41_PACKED.map(([byte, name, semantics]) =>
+    row(`66 0F 38 ${hex(byte)}`, `${name} Vdq,Wdq`, semantics, SSE41_ALIGNED),
+  ),
   ...EXTENSIONS.flatMap(([ending, source, steps], n) => [
     row(`66 0F 38 ${hex(0x20 + n)}`, `PMOVSX${ending} Vdq,${source}`, S.extendLanes("s", ...steps), SSE41),
     row(`66 0F 38 ${hex(0x30 + n)}`, `PMOVZX${ending} Vdq,${source}`, S.extendLanes("u", ...steps), SSE41),
@@ -142,4 +149,10 @@ const CRYPTO_ROWS: readonly Row[] = [
 ];
 
 /** SSE3, SSSE3, SSE4, AES, PCLMULQDQ and SHA. */
-export const SIMD_EXTENDED: readonly Row[] = [...SSE3_ROWS, ...SSSE3_ROWS, ...SSE41_ROWS, ...SSE42_ROWS, ...CRYPTO_ROWS];
+export const SIMD_EXTENDED: readonly Row[] = [
+  ...SSE3_ROWS,
+  ...SSSE3_ROWS,
+  ...SSE41_ROWS,
+  ...SSE42_ROWS,
+  ...CRYPTO_ROWS,
+];

@@ -62,6 +62,7 @@ export const PROTOCOL = {
   initrd_addr_max: 0x0203,
   relocatable_kernel: 0x0205,
   cmdline_size: 0x0206,
+  payload_offset: 0x0208,
   init_size: 0x020a,
   xloadflags: 0x020c,
 } as const;

@@ -1,5 +1,5 @@
 /** KVM's interface to its guests. [Documentation/virt/kvm/x86/cpuid.rst, msr.rst] */
-import { type StructView, struct, array } from "../../base/struct-layout.ts";
+import { array, type StructView, struct } from "../../base/struct-layout.ts";
 
 export const KVM_CPUID_SIGNATURE = 0x4000_0000;
 export const KVM_CPUID_FEATURES = 0x4000_0001;
@@ -7,9 +7,19 @@ export const KVM_CPUID_FEATURES = 0x4000_0001;
 export const KVM_SIGNATURE = [0x4b4d564b, 0x564b4d56, 0x0000004d] as const;
 
 /** Bits of KVM_CPUID_FEATURES' EAX. */
-export const KVM_FEATURE = { CLOCKSOURCE: 1 << 0, NOP_IO_DELAY: 1 << 1, CLOCKSOURCE2: 1 << 3, CLOCKSOURCE_STABLE: 1 << 24 } as const;
+export const KVM_FEATURE = {
+  CLOCKSOURCE: 1 << 0,
+  NOP_IO_DELAY: 1 << 1,
+  CLOCKSOURCE2: 1 << 3,
+  CLOCKSOURCE_STABLE: 1 << 24,
+} as const;
 
-export const KVM_MSR = { WALL_CLOCK: 0x11, SYSTEM_TIME: 0x12, WALL_CLOCK_NEW: 0x4b56_4d00, SYSTEM_TIME_NEW: 0x4b56_4d01 } as const;
+export const KVM_MSR = {
+  WALL_CLOCK: 0x11,
+  SYSTEM_TIME: 0x12,
+  WALL_CLOCK_NEW: 0x4b56_4d00,
+  SYSTEM_TIME_NEW: 0x4b56_4d01,
+} as const;
 
 /** Time of one vCPU: system time in ns is system_time + ((tsc - tsc_timestamp) << tsc_shift) * tsc_to_system_mul >> 32. */
 export const pvclock_vcpu_time_info = struct("pvclock_vcpu_time_info", 32, {

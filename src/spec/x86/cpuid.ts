@@ -15,6 +15,7 @@ const bits = (
   names: Readonly<Record<string, number>>,
 ): [string, CpuidFeature][] => Object.entries(names).map(([name, bit]) => [name, { leaf, subleaf, register, bit }]);
 
+// biome-ignore format: table
 export const CPUID_FEATURE: ReadonlyMap<string, CpuidFeature> = new Map([
   ...bits(1, 0, "edx", {
     fpu: 0,

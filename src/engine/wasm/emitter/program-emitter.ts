@@ -1,6 +1,14 @@
 import { assert, unreachable } from "../../../base/assert.ts";
 import { HELPERS, type HelperName } from "../../../isa/ir/helpers.ts";
-import { type EffectOp, type Node, type Op, PURE_OPS, type Program, type PureOp, resultType } from "../../../isa/ir/ops.ts";
+import {
+  type EffectOp,
+  type Node,
+  type Op,
+  type Program,
+  PURE_OPS,
+  type PureOp,
+  resultType,
+} from "../../../isa/ir/ops.ts";
 import { CPU, SEGMENT, TLB_ENTRIES, TLB_ENTRY, TLB_ENTRY_SIZE, TRAP } from "../../../isa/state.ts";
 import type { FunctionWriter, Local, LocalType } from "../asm/function-writer.ts";
 import { loadName, storeName } from "./memory-names.ts";

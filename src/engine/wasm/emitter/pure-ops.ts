@@ -27,6 +27,7 @@ const convert =
     node.type === "f32x4" ? `f32x4.convert_i32x4_${sign}` : `${node.type}.convert_${node.from}_${sign}`;
 
 /** The WebAssembly instruction of every pure operation. Constants and select are written by the emitter itself. */
+// biome-ignore format: table
 export const PURE_NAMES: Readonly<Record<Exclude<PureOp, "const" | "select">, Namer>> = {
   add: plain, sub: plain, mul: plain, and: plain, or: plain, xor: plain, shl: plain, shr_s: plain, shr_u: plain, rotl: plain, rotr: plain,
   eq: plain, ne: plain, lt_s: plain, lt_u: plain, le_s: plain, le_u: plain, eqz: plain, clz: plain, ctz: plain, popcnt: plain,

@@ -10,6 +10,7 @@ import { raise } from "../fault.ts";
 import {
   add, choose, divide, from_integer, holds, multiply_lane, relation, round_lane, square_root, to_double, to_integer, to_single,
 } from "./arithmetic.ts";
+import { plain, try_plain } from "./plain.ts";
 import { begin, control, early, late, set_format, set_rounding } from "./number.ts";
 
 // Offsets in CPU.scratch: the operands, and the result as it grows.
@@ -84,11 +85,11 @@ function lanes(scratch: i32, kind: i32): void {
 function dot(scratch: i32, double: bool, count: i32, mask: i32): void {
   set_format(double);
   for (let i = 0; i < count; i++) {
-    if (!((mask >> i) & 1)) continue;
-    if (double) store<u64>(scratch + RESULT + i * 8, pair_sum(scratch, 8, i, mask));
-    else store<u32>(scratch + RESULT + i * 4, add(pair_sum(scratch, 4, i ^ 1, mask), pair_sum(scratch, 4, i ^ 3, mask), false) as u32);
+    const chosen = ((mask >> i) & 1) != 0;
+    const sum = double ? pair_sum(scratch, 8, i, mask) : add(pair_sum(scratch, 4, i ^ 1, mask), pair_sum(scratch, 4, i ^ 3, mask), false);
+    if (double) store<u64>(scratch + RESULT + i * 8, chosen ? sum : 0);
+    else store<u32>(scratch + RESULT + i * 4, chosen ? (sum as u32) : 0);
   }
-  for (let i = 0; i < count; i += 2) pair_sum(scratch, double ? 8 : 4, i, mask);
 }
 
 /** The product of lane i and that of its neighbour. */
@@ -106,6 +107,7 @@ function read(at: i32, width: i32): u64 {
 }
 
 function arithmetic(op: i32, x: u64, y: u64): u64 {
+  if (try_plain(op, x, y)) return plain;
   if (op == FLOAT_OP_add) return add(x, y, false);
   if (op == FLOAT_OP_sub) return add(x, y, true);
   if (op == FLOAT_OP_mul) return multiply_lane(x, y);

@@ -1,26 +1,29 @@
 // FPATAN. [SDM 2A]
+import { decide_nan, exponent, is_denormal, is_infinite, normalized, set_zero, SIGN, stops_denormal } from "./value.ts";
 import {
-  decide_nan,
-  exponent,
-  is_denormal,
-  is_infinite,
-  normalized,
-  set_zero,
-  SIGN,
-  stops_denormal,
-} from "./value.ts";
-import { add, divide_small, is_less, low, multiply, multiply_fraction, shift_left, shift_right_sticky, subtract } from "./wide.ts";
+  add,
+  divide_small,
+  is_less,
+  low,
+  multiply,
+  multiply_fraction,
+  shift_left,
+  shift_right_sticky,
+  subtract,
+} from "./wide.ts";
 import {
   float_divide,
   float_fixed,
   float_multiply,
   float_set,
+  float_step_down,
   floatExponent,
   floatHigh,
   floatLow,
   ONE,
   set_float,
   square,
+  TINY,
 } from "./wide-float.ts";
 
 /** pi/4, times 2^128. */
@@ -75,6 +78,7 @@ function table_low(eighths: i32): u64 {
 
 /** z := arctangent of z for the wide float, at most 1/15. */
 function multiply_by_series(): void {
+  if (floatExponent < TINY) return float_step_down();
   const squareHigh = square(floatExponent, floatHigh, floatLow);
   const squareLow = low;
   let high: u64 = 0;
@@ -84,11 +88,6 @@ function multiply_by_series(): void {
     const productLow = low;
     const term = divide_small(ONE, 0, (2 * k + 1) as u64);
     high = subtract(term, low, product, productLow);
-    rest = low;
-  }
-  // the series is below 1 even where its terms vanish
-  if (high == ONE) {
-    high = subtract(ONE, 0, 0, 1);
     rest = low;
   }
   float_multiply(floatExponent, floatHigh, floatLow, 0, high, rest);
@@ -107,7 +106,9 @@ function arctangent(a: u64, b: u64, distance: i32): void {
   const scaledB = multiply(b, (eighths as u64) << distance);
   const scaledBLow = low;
   const negative = is_less(eightA, eightALow, scaledB, scaledBLow);
-  const difference = negative ? subtract(scaledB, scaledBLow, eightA, eightALow) : subtract(eightA, eightALow, scaledB, scaledBLow);
+  const difference = negative
+    ? subtract(scaledB, scaledBLow, eightA, eightALow)
+    : subtract(eightA, eightALow, scaledB, scaledBLow);
   const differenceLow = low;
   if (!(difference | differenceLow)) return float_set(0, table_high(eighths), table_low(eighths));
   const eightB = shift_left(0, b, 3 + distance);
@@ -126,7 +127,7 @@ function arctangent(a: u64, b: u64, distance: i32): void {
 
 /** 8 a / (b * 2^distance), rounded. */
 function nearest_eighth(a: u64, b: u64, distance: i32): i32 {
-  return ((((a >> 32) << 4 >> distance) / (b >> 32) + 1) >> 1) as i32;
+  return (((((a >> 32) << 4) >> distance) / (b >> 32) + 1) >> 1) as i32;
 }
 
 function add_table(eighths: i32, negative: bool): void {

@@ -62,7 +62,8 @@ function sum(aSE: i32, a: u64, bSE: i32, b: u64): void {
   if (!are_normal(aSE, a, bSE, b) && decide_sum(aSE, a, bSE, b)) return;
   const ea = exponent(aSE, a);
   const eb = exponent(bSE, b);
-  if (ea > eb || (ea == eb && normalized(a) >= normalized(b))) add_smaller(aSE, ea, normalized(a), bSE, ea - eb, normalized(b));
+  if (ea > eb || (ea == eb && normalized(a) >= normalized(b)))
+    add_smaller(aSE, ea, normalized(a), bSE, ea - eb, normalized(b));
   else add_smaller(bSE, eb, normalized(b), aSE, eb - ea, normalized(a));
 }
 

@@ -1,5 +1,16 @@
 // Comparison and classification. [SDM 1 8.3.6, 8.3.7]
-import { CPU_fsw, EFLAGS_CF, EFLAGS_PF, EFLAGS_ZF, FSW_C0, FSW_C1, FSW_C2, FSW_C3, FSW_conditions, FSW_IE } from "../layout.generated.ts";
+import {
+  CPU_fsw,
+  EFLAGS_CF,
+  EFLAGS_PF,
+  EFLAGS_ZF,
+  FSW_C0,
+  FSW_C1,
+  FSW_C2,
+  FSW_C3,
+  FSW_conditions,
+  FSW_IE,
+} from "../layout.generated.ts";
 import { begin, commit, is_stopped, signal, signal_stack_underflow } from "./exceptions.ts";
 import { from_integer } from "./integer.ts";
 import { wasDenormal, widen_double, widen_single } from "./real.ts";

@@ -1,7 +1,19 @@
 // F2XM1. [SDM 2A]
 import { FSW_PE } from "../layout.generated.ts";
 import { signal } from "./exceptions.ts";
-import { BIAS, decides_nan, exponent, is_denormal, normalized, set_operand, set_result, SIGN, stops_denormal } from "./value.ts";
+import {
+  BIAS,
+  decides_nan,
+  exponent,
+  is_denormal,
+  is_infinite,
+  normalized,
+  set_infinity,
+  set_operand,
+  set_result,
+  SIGN,
+  stops_denormal,
+} from "./value.ts";
 import { add, divide_small, low, multiply_fraction, subtract } from "./wide.ts";
 import { float_fixed, float_multiply, floatExponent, floatHigh, floatLow, ONE, set_float } from "./wide-float.ts";
 
@@ -17,10 +29,7 @@ export function exponential(se: i32, sig: u64): void {
   if (decides_nan(se, sig) || stops_denormal(is_denormal(se, sig))) return;
   const biased = exponent(se, sig);
   if (!sig) return set_result(se, sig);
-  if (biased >= BIAS) {
-    signal(FSW_PE);
-    return set_power_of_integer(se, sig, biased);
-  }
+  if (biased >= BIAS) return set_outermost(se, sig);
   const negative = (se & SIGN) != 0;
   float_multiply(biased - BIAS, normalized(sig), 0, -1, LN2_HIGH, LN2_LOW);
   const e = floatExponent;
@@ -31,9 +40,11 @@ export function exponential(se: i32, sig: u64): void {
   set_float(se & SIGN);
 }
 
-/** 1 gives 1, -1 gives -1/2. */
-function set_power_of_integer(se: i32, sig: u64, biased: i32): void {
-  if (biased == BIAS && sig == ONE && se & SIGN) set_result(SIGN | (BIAS - 1), ONE);
+/** For 1 and more: 1 gives 1, -1 gives -1/2, -infinity gives -1. */
+function set_outermost(se: i32, sig: u64): void {
+  if (is_infinite(se, sig)) return se & SIGN ? set_result(SIGN | BIAS, ONE) : set_infinity(0);
+  signal(FSW_PE);
+  if (se == (SIGN | BIAS) && sig == ONE) set_result(SIGN | (BIAS - 1), ONE);
   else set_operand(se, sig);
 }
 

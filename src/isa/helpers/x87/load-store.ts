@@ -5,7 +5,17 @@ import { store_slow } from "../mmu.ts";
 import { begin, commit, is_stopped, is_store_stopped, rounding, signal, signal_stack_underflow } from "./exceptions.ts";
 import { from_decimal, from_integer, to_decimal, to_integer } from "./integer.ts";
 import { narrow_double, narrow_single, wasDenormal, widen_double, widen_single } from "./real.ts";
-import { finish, has_room, is_empty, is_present, pop, push, set_register, sign_exponent, significand } from "./stack.ts";
+import {
+  finish,
+  has_room,
+  is_empty,
+  is_present,
+  pop,
+  push,
+  set_register,
+  sign_exponent,
+  significand,
+} from "./stack.ts";
 import {
   BIAS,
   decides_nan,

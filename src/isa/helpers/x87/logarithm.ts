@@ -1,21 +1,33 @@
 // FYL2X and FYL2XP1. [SDM 2A]
-import { FSW_PE, FSW_ZE } from "../layout.generated.ts";
+import { FSW_PE, FSW_UE, FSW_ZE } from "../layout.generated.ts";
 import { signal } from "./exceptions.ts";
 import { set_rounded } from "./rounding.ts";
 import {
   BIAS,
   decide_nan,
+  EXPONENT,
   exponent,
   is_denormal,
   is_infinite,
   normalized,
+  resultSE,
   set_infinity,
   set_invalid,
+  set_operand,
   set_zero,
   SIGN,
   stops_denormal,
 } from "./value.ts";
-import { add, divide_small, low, multiply, multiply_fraction, shift_left, shift_right_sticky, subtract } from "./wide.ts";
+import {
+  add,
+  divide_small,
+  low,
+  multiply,
+  multiply_fraction,
+  shift_left,
+  shift_right_sticky,
+  subtract,
+} from "./wide.ts";
 import {
   float_divide,
   float_fixed,
@@ -101,7 +113,8 @@ function add_whole(whole: i32): void {
   const sign = whole < 0 ? SIGN : 0;
   const magnitude = (whole < 0 ? -whole : whole) as u64;
   const high = shift_left(0, magnitude, 112);
-  const sum = sign == logarithmSign ? add(high, low, fraction, fractionLow) : subtract(high, low, fraction, fractionLow);
+  const sum =
+    sign == logarithmSign ? add(high, low, fraction, fractionLow) : subtract(high, low, fraction, fractionLow);
   float_set(127 - 112, sum, low);
   logarithmSign = sign;
 }
@@ -121,6 +134,7 @@ function set_integer_product(ySE: i32, y: u64, whole: i32): void {
   float_set(64, product, low);
   signal(FSW_PE);
   set_rounded(sign, exponent(ySE, y) + floatExponent, floatHigh, floatLow, 64);
+  if (!(resultSE & EXPONENT)) signal(FSW_UE);
 }
 
 /** FYL2X: the result is y * log2(x). */
@@ -151,7 +165,7 @@ function decides_logarithm(xSE: i32, x: u64, ySE: i32, y: u64): bool {
   return true;
 }
 
-/** FYL2XP1: the result is y * log2(1 + x). The manual leaves open what x outside the range of the instruction gives. */
+/** FYL2XP1: the result is y * log2(1 + x). The manual leaves open what x below -1 gives: itself. */
 export function scaled_logarithm_plus_one(xSE: i32, x: u64, ySE: i32, y: u64): void {
   if (decide_nan(xSE, x, ySE, y)) return;
   const sign = (xSE ^ ySE) & SIGN;
@@ -167,12 +181,15 @@ export function scaled_logarithm_plus_one(xSE: i32, x: u64, ySE: i32, y: u64): v
     logarithm_near_one(xSE & SIGN);
     return set_product(ySE, y);
   }
+  if (xSE & SIGN && unbiased >= 0) {
+    signal(FSW_PE);
+    return set_operand(xSE, x);
+  }
   set_far_from_one(xSE & SIGN, unbiased, normalized(x), ySE, y);
 }
 
 /** The same for x of at least 1/4: 1 + x is formed. */
 function set_far_from_one(xSign: i32, unbiased: i32, x: u64, ySE: i32, y: u64): void {
-  if (xSign && unbiased >= 0) return set_invalid();
   if (unbiased > 64) float_set(unbiased, x, 1);
   else if (unbiased >= 0) {
     const one = shift_right_sticky(ONE >> 1, 0, unbiased);

@@ -61,7 +61,7 @@ export function narrow_double(se: i32, sig: u64): void {
 function encode(sign: i32, field: i32, sig: u64, bits: i32): void {
   const top = bits == 24 ? 31 : 63;
   const fraction = (sig << 1) >> (65 - bits);
-  set_result(0, ((sign ? 1 : 0) as u64) << top | ((field as u64) << (bits - 1)) | fraction);
+  set_result(0, (((sign ? 1 : 0) as u64) << top) | ((field as u64) << (bits - 1)) | fraction);
 }
 
 function narrow(se: i32, sig: u64, bits: i32, max: i32): void {

@@ -25,12 +25,14 @@ import {
   float_divide,
   float_multiply,
   float_set,
+  float_step_down,
   floatExponent,
   floatHigh,
   floatLow,
   ONE,
   set_float,
   square,
+  TINY,
 } from "./wide-float.ts";
 
 // pi as the processor has it, with 66 bits: pi/4 is PI_HIGH:PI_LOW * 2^-66. [SDM 1 8.3.8]
@@ -123,17 +125,29 @@ function set_sine(sign: i32, quarter: i32): void {
   set_float(quarter & 2 ? sign ^ SIGN : sign);
 }
 
-function set_tangent(sign: i32): void {
+/** The tangent of a tiny argument is a little above it, its cotangent a little below 1 / it. */
+function tiny_tangent(): void {
+  if (quadrant & 1) {
+    float_divide(0, ONE, 0, reducedExponent, reducedHigh, reducedLow);
+    float_step_down();
+  } else float_set(reducedExponent, reducedHigh, reducedLow);
+}
+
+/** Sets the wide float to the magnitude of the tangent. */
+function tangent_of_reduced(): void {
+  if (reducedExponent < TINY) return tiny_tangent();
   sine_of_reduced();
   const e = floatExponent;
   const high = floatHigh;
   const rest = floatLow;
   cosine_of_reduced();
-  if (quadrant & 1) {
-    float_divide(floatExponent, floatHigh, floatLow, e, high, rest);
-    sign ^= SIGN;
-  } else float_divide(e, high, rest, floatExponent, floatHigh, floatLow);
-  set_float(sign ^ reducedSign);
+  if (quadrant & 1) float_divide(floatExponent, floatHigh, floatLow, e, high, rest);
+  else float_divide(e, high, rest, floatExponent, floatHigh, floatLow);
+}
+
+function set_tangent(sign: i32): void {
+  tangent_of_reduced();
+  set_float(quadrant & 1 ? sign ^ reducedSign ^ SIGN : sign ^ reducedSign);
 }
 
 /** 2^63 and more is left as it is, with C2 set. */

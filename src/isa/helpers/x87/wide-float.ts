@@ -2,7 +2,16 @@
 // and a significand with the top bit set: high:low * 2^(exponent - 127).
 import { set_rounded } from "./rounding.ts";
 import { BIAS } from "./value.ts";
-import { divide_fraction, is_less, leading_zeros, low, multiply_fraction, shift_left, shift_right_sticky } from "./wide.ts";
+import {
+  divide_fraction,
+  is_less,
+  leading_zeros,
+  low,
+  multiply_fraction,
+  shift_left,
+  shift_right_sticky,
+  subtract,
+} from "./wide.ts";
 
 /** The last result. */
 export let floatExponent: i32 = 0;
@@ -37,6 +46,16 @@ export function float_divide(ae: i32, aHigh: u64, aLow: u64, be: i32, bHigh: u64
 /** The last result, below 2^(128 - bits), as a fixed-point number with `bits` of fraction; the low half is in `low`. */
 export function float_fixed(bits: i32): u64 {
   return shift_right_sticky(floatHigh, floatLow, 127 - bits - floatExponent);
+}
+
+/** The square of a number below 2^TINY does not show in 128 bits beside 1. */
+export const TINY: i32 = -61;
+
+/** Makes the last result less than it is, by less than its last place, whose bit stands for what is lost. */
+export function float_step_down(): void {
+  if (floatLow & 1) return;
+  const high = subtract(floatHigh, floatLow, 0, 1);
+  float_set(floatExponent, high, low);
 }
 
 /** The square of a number below 1, as a fixed-point number with 128 bits of fraction; the low half is in `low`. */

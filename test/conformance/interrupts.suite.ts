@@ -1,0 +1,478 @@
+import { describe, expect, test } from "vitest";
+import { create } from "../../src/base/struct-layout.ts";
+import { EventFd } from "../../src/kvm/eventfd.ts";
+import { EINTR } from "../../src/spec/kvm/errno.ts";
+import {
+  KVM_IOEVENTFD_FLAG_DATAMATCH,
+  KVM_IOEVENTFD_FLAG_DEASSIGN,
+  KVM_IOEVENTFD_FLAG_PIO,
+  KVM_IRQ_ROUTING_IRQCHIP,
+  KVM_IRQ_ROUTING_MSI,
+  KVM_IRQCHIP_IOAPIC,
+  KVM_IRQFD_FLAG_DEASSIGN,
+  KVM_IRQFD_FLAG_RESAMPLE,
+  kvm_ioeventfd,
+  kvm_irq_routing,
+  kvm_irqfd,
+} from "../../src/spec/kvm/vm-struct.ts";
+import { APIC, DELIVERY_MODE, LAPIC_DEFAULT_BASE, LVT, SVR, TIMER_MODE } from "../../src/spec/lapic.ts";
+import { Code, R } from "./assembler.ts";
+import { AT, errnoOf, Guest, type GuestOptions, type Subject } from "./guest.ts";
+
+const LAPIC = LAPIC_DEFAULT_BASE;
+const IOAPIC = 0xfec0_0000;
+const PORT = 0x80;
+/** Where a guest tells that it is ready for what the test does next. */
+const READY = 0x81;
+const HLT = { exit: "KVM_EXIT_HLT" };
+const READY_SEEN = { out: READY, size: 1, data: [0] };
+const HANDLERS = AT.code + 0x800;
+
+/** Interrupts with the controllers in the engine and without. Guests are in protected mode, where the APICs are within reach. */
+export function interruptsSuite(makeSubject: () => Subject): void {
+  const protectedGuest = (options: GuestOptions = { irqchip: true }): Guest => new Guest(makeSubject(), "protected", options);
+  const program = (): Code => new Code(32, AT.code);
+  const enableLapic = (code: Code): Code => code.storeImmediate(LAPIC + APIC.SVR, SVR.APIC_ENABLED | 0xff);
+  const ready = (code: Code): Code => code.outTo(1, READY, 0);
+
+  /** A handler that tells its vector, ends the interrupt and returns. */
+  const handle = (guest: Guest, vector: number): void => {
+    const code = new Code(32, HANDLERS + (vector & 0x3f) * 0x40).bytes(0x50, 0x52, 0xb0, vector).outAl(PORT);
+    guest.place(code.storeImmediate(LAPIC + APIC.EOI, 0).bytes(0x5a, 0x58).iret());
+    guest.gate(vector, code.origin);
+  };
+  /** A guest that handles vectors, does `setup` with interrupts off, says READY and then sleeps for interrupts. */
+  const sleeper = (vectors: readonly number[], setup: (code: Code) => Code, options?: GuestOptions): Guest => {
+    const guest = protectedGuest(options);
+    for (const vector of vectors) handle(guest, vector);
+    const code = ready(setup(enableLapic(program()))).sti().label("sleep").hlt().jump("sleep");
+    guest.start(code);
+    expect(guest.next()).toEqual(READY_SEEN);
+    return guest;
+  };
+  const interrupted = (vector: number) => ({ out: PORT, size: 1, data: [vector] });
+  /** Runs in vain: what waits is not delivered, until somebody kicks. */
+  const nothing = (guest: Guest): void => {
+    guest.vcpu.kick();
+    expect(guest.vcpu.run()).toBe(EINTR);
+  };
+  const ioapicEntry = (code: Code, pin: number, low: number): Code =>
+    code
+      .storeImmediate(IOAPIC, 0x10 + 2 * pin)
+      .storeImmediate(IOAPIC + 0x10, low)
+      .storeImmediate(IOAPIC, 0x11 + 2 * pin)
+      .storeImmediate(IOAPIC + 0x10, 0);
+
+  describe("8259A", () => {
+    const initialise = (code: Code, base: number): Code => {
+      for (const [port, value] of [[0x20, 0x11], [0x21, base], [0x21, 4], [0x21, 1], [0x21, 0xf8]] as const)
+        code.outTo(1, port, value);
+      return code;
+    };
+
+    test("an edge in real mode", () => {
+      const guest = new Guest(makeSubject(), "real", { irqchip: true });
+      const handler = new Code(16, HANDLERS).bytes(0xb0, 0x21).outAl(PORT).outTo(1, 0x20, 0x20).iret();
+      guest.place(handler);
+      guest.gate(0x21, handler.origin);
+      guest.start(initialise(new Code(16, AT.code), 0x20).outTo(1, READY, 0).sti().label("sleep").hlt().jump("sleep"));
+      guest.next();
+      guest.vm.irqLine(1, 1);
+      expect(guest.next()).toEqual(interrupted(0x21));
+      nothing(guest);
+      guest.vm.irqLine(1, 0);
+      guest.vm.irqLine(1, 1);
+      expect(guest.next()).toEqual(interrupted(0x21));
+    });
+
+    test("the PIT's interrupts", () => {
+      const guest = new Guest(makeSubject(), "real", { irqchip: true, pit: true });
+      const handler = new Code(16, HANDLERS).bytes(0xb0, 0x20).outAl(PORT).outTo(1, 0x20, 0x20).iret();
+      guest.place(handler);
+      guest.gate(0x20, handler.origin);
+      const code = initialise(new Code(16, AT.code), 0x20).outTo(1, 0x43, 0x34).outTo(1, 0x40, 0xa9).outTo(1, 0x40, 0x04);
+      guest.start(code.sti().label("sleep").hlt().jump("sleep"));
+      for (let n = 0; n < 3; n++) expect(guest.next()).toEqual(interrupted(0x20));
+    });
+  });
+
+  describe("I/O APIC", () => {
+    test("an edge interrupts once", () => {
+      const guest = sleeper([0x50], (code) => ioapicEntry(code, 10, 0x50));
+      guest.vm.irqLine(10, 1);
+      expect(guest.next()).toEqual(interrupted(0x50));
+      nothing(guest);
+      guest.vm.irqLine(10, 0);
+      nothing(guest);
+      guest.vm.irqLine(10, 1);
+      expect(guest.next()).toEqual(interrupted(0x50));
+    });
+
+    test("a level interrupts until it is lowered", () => {
+      const guest = sleeper([0x51], (code) => ioapicEntry(code, 11, 0x51 | LVT.LEVEL));
+      guest.vm.irqLine(11, 1);
+      for (let n = 0; n < 3; n++) expect(guest.next()).toEqual(interrupted(0x51));
+      guest.vm.irqLine(11, 0);
+      nothing(guest);
+    });
+
+    test("a masked pin keeps a level", () => {
+      const guest = sleeper([0x51], (code) => ioapicEntry(code, 11, 0x51 | LVT.LEVEL | LVT.MASK));
+      guest.vm.irqLine(11, 1);
+      nothing(guest);
+      guest.start(ioapicEntry(program(), 11, 0x51 | LVT.LEVEL).sti().label("sleep").hlt().jump("sleep"));
+      expect(guest.next()).toEqual(interrupted(0x51));
+    });
+  });
+
+  describe("local APIC", () => {
+    const timer = (mode: number) => (code: Code) =>
+      code
+        .storeImmediate(LAPIC + APIC.DIVIDE_CONFIG, 0xb)
+        .storeImmediate(LAPIC + APIC.LVT_TIMER, 0x60 | (mode << LVT.TIMER_MODE_SHIFT))
+        .storeImmediate(LAPIC + APIC.INITIAL_COUNT, 100_000);
+
+    test("the timer, once", () => {
+      const guest = sleeper([0x60], timer(TIMER_MODE.ONE_SHOT));
+      expect(guest.next()).toEqual(interrupted(0x60));
+      nothing(guest);
+    });
+
+    test("the timer, periodically", () => {
+      const guest = sleeper([0x60], timer(TIMER_MODE.PERIODIC));
+      for (let n = 0; n < 4; n++) expect(guest.next()).toEqual(interrupted(0x60));
+    });
+
+    test("the timer interrupts a loop too", () => {
+      const guest = protectedGuest();
+      handle(guest, 0x60);
+      guest.start(timer(TIMER_MODE.PERIODIC)(enableLapic(program())).sti().label("loop").jump("loop"));
+      for (let n = 0; n < 3; n++) expect(guest.next()).toEqual(interrupted(0x60));
+    });
+
+    test("the TSC deadline", () => {
+      const guest = protectedGuest();
+      handle(guest, 0x60);
+      const code = enableLapic(program()).storeImmediate(LAPIC + APIC.LVT_TIMER, 0x60 | (2 << LVT.TIMER_MODE_SHIFT));
+      // rdtsc; add eax, 200000; adc edx, 0; mov ecx, IA32_TSC_DEADLINE; wrmsr
+      code.bytes(0x0f, 0x31, 0x05, 0x40, 0x0d, 0x03, 0x00, 0x83, 0xd2, 0x00).mov(R.cx, 0x6e0).bytes(0x0f, 0x30);
+      guest.start(code.sti().label("sleep").hlt().jump("sleep"));
+      expect(guest.next()).toEqual(interrupted(0x60));
+      nothing(guest);
+    });
+
+    test("an interrupt to itself by ICR, and by the x2APIC's register", () => {
+      const guest = protectedGuest();
+      handle(guest, 0x61);
+      const code = enableLapic(program()).sti().storeImmediate(LAPIC + APIC.ICR, 0x61 | (1 << 18)).nop();
+      guest.start(code.label("sleep").hlt().jump("sleep"));
+      expect(guest.next()).toEqual(interrupted(0x61));
+      const handler = new Code(32, HANDLERS + 0x1000 - 0x100).bytes(0xb0, 0x62).outAl(PORT).wrmsr(0x80b, 0).iret();
+      guest.place(handler);
+      guest.gate(0x62, handler.origin);
+      const x2apic = program().wrmsr(0x1b, LAPIC | 0xd00).sti().wrmsr(0x83f, 0x62).label("sleep").hlt().jump("sleep");
+      guest.start(x2apic);
+      expect(guest.next()).toEqual(interrupted(0x62));
+      nothing(guest);
+    });
+
+    test("higher vectors first, lower ones after EOI", () => {
+      const guest = sleeper([0x50, 0x70], (code) => code);
+      guest.vm.signalMsi(LAPIC, 0, 0x50);
+      guest.vm.signalMsi(LAPIC, 0, 0x70);
+      expect(guest.next()).toEqual(interrupted(0x70));
+      expect(guest.next()).toEqual(interrupted(0x50));
+    });
+
+    test("the task priority holds an interrupt back", () => {
+      const guest = sleeper([0x50, 0x70], (code) => code.storeImmediate(LAPIC + APIC.TPR, 0x60));
+      guest.vm.signalMsi(LAPIC, 0, 0x50);
+      nothing(guest);
+      guest.vm.signalMsi(LAPIC, 0, 0x70);
+      expect(guest.next()).toEqual(interrupted(0x70));
+      nothing(guest);
+      guest.start(program().sti().storeImmediate(LAPIC + APIC.TPR, 0x40).nop().outTo(1, PORT, 1).hlt());
+      expect(guest.next()).toEqual(interrupted(0x50));
+    });
+
+    test("CR8 is the task priority", () => {
+      const guest = new Guest(makeSubject(), "long", { irqchip: true });
+      const handler = new Code(64, HANDLERS).bytes(0xb0, 0x50).outAl(PORT).iret();
+      guest.place(handler);
+      guest.gate(0x50, handler.origin);
+      const lapic = (code: Code, offset: number, value: number): Code =>
+        code.mov(R.bx, LAPIC + offset).bytes(0xc7, 0x03, value & 0xff, value >> 8, 0, 0);
+      const code = lapic(new Code(64, AT.code), APIC.SVR, 0x1ff);
+      lapic(code, APIC.TPR, 0x70).bytes(0x44, 0x0f, 0x20, 0xc0).outAl(PORT);
+      code.mov(R.ax, 9).bytes(0x44, 0x0f, 0x22, 0xc0).mov(R.bx, LAPIC + APIC.TPR).bytes(0x8b, 0x03).outAl(PORT);
+      code.sti().nop().outTo(1, READY, 0).mov(R.ax, 2).bytes(0x44, 0x0f, 0x22, 0xc0).nop().outTo(1, PORT, 1);
+      guest.start(code);
+      expect(guest.next()).toMatchObject({ data: [7] });
+      expect(guest.next()).toMatchObject({ data: [0x90] });
+      expect(guest.next()).toEqual(READY_SEEN);
+      expect(guest.vcpu.getSregs().cr8_num).toBe(9);
+      expect(guest.exit.cr8).toBe(9);
+      guest.vm.signalMsi(LAPIC, 0, 0x50);
+      expect(guest.next()).toEqual(interrupted(0x50));
+      expect(guest.next()).toMatchObject({ data: [1] });
+    });
+  });
+
+  describe("interrupt shadows", () => {
+    /** A handler that tells how often EBX was incremented. */
+    const counting = (body: (code: Code) => Code): Guest => {
+      const guest = protectedGuest();
+      const handler = new Code(32, HANDLERS).bytes(0x88, 0xd8).outAl(PORT).hlt();
+      guest.place(handler);
+      guest.gate(0x50, handler.origin);
+      guest.start(body(ready(enableLapic(program()))).bytes(0x43, 0x43, 0x43).hlt());
+      guest.next();
+      guest.vm.signalMsi(LAPIC, 0, 0x50);
+      return guest;
+    };
+
+    test("STI: one more instruction runs", () => {
+      expect(counting((code) => code.sti()).next()).toEqual(interrupted(1));
+    });
+
+    test("STI when interrupts are on already holds nothing back", () => {
+      const guest = counting((code) => code.sti().sti());
+      expect(guest.next()).toEqual(interrupted(0));
+    });
+
+    test("MOV SS: one more instruction runs", () => {
+      expect(counting((code) => code.sti().bytes(0x8e, 0xd0)).regs().rip_num).toBeGreaterThan(0);
+      const stackSegment = (code: Code): Code => code.bytes(0x66, 0x8c, 0xd0).sti().bytes(0x8e, 0xd0);
+      expect(counting(stackSegment).next()).toEqual(interrupted(1));
+    });
+
+    test("STI before HLT: the interrupt wakes it and returns after it", () => {
+      const guest = protectedGuest();
+      handle(guest, 0x50);
+      guest.start(ready(enableLapic(program())).sti().hlt().outTo(1, PORT, 9));
+      guest.next();
+      guest.vm.signalMsi(LAPIC, 0, 0x50);
+      expect(guest.next()).toEqual(interrupted(0x50));
+      expect(guest.next()).toEqual(interrupted(9));
+    });
+  });
+
+  describe("NMI", () => {
+    /** A handler that leaves twice before it returns. */
+    const withHandler = (code: Code, options?: GuestOptions): Guest => {
+      const guest = protectedGuest(options);
+      const handler = new Code(32, HANDLERS).bytes(0x50, 0x52, 0xb0, 2).outAl(PORT).bytes(0xb0, 3).outAl(PORT);
+      guest.place(handler.bytes(0x5a, 0x58).iret());
+      guest.gate(2, handler.origin);
+      guest.start(code);
+      guest.next();
+      return guest;
+    };
+
+    test("comes though interrupts are off, and is masked until IRET", () => {
+      const guest = withHandler(ready(program().cli()).outTo(1, PORT, 8).hlt(), {});
+      guest.vcpu.nmi();
+      expect(guest.next()).toEqual(interrupted(2));
+      expect(guest.vcpu.getVcpuEvents().nmi.masked).toBe(1);
+      guest.vcpu.nmi();
+      expect(guest.next()).toEqual(interrupted(3));
+      expect(guest.next()).toEqual(interrupted(2));
+      expect(guest.next()).toEqual(interrupted(3));
+      expect(guest.next()).toEqual(interrupted(8));
+      expect(guest.vcpu.getVcpuEvents().nmi).toMatchObject({ masked: 0, pending: 0 });
+    });
+
+    test("wakes HLT with interrupts off", () => {
+      const guest = withHandler(ready(program().cli()).hlt().outTo(1, PORT, 8));
+      nothing(guest);
+      guest.vcpu.nmi();
+      expect([guest.next(), guest.next(), guest.next()]).toEqual([interrupted(2), interrupted(3), interrupted(8)]);
+    });
+
+    test("does not wake HLT while it is masked", () => {
+      const guest = protectedGuest();
+      const handler = new Code(32, HANDLERS).outTo(1, PORT, 2).hlt().outTo(1, PORT, 3);
+      guest.place(handler);
+      guest.gate(2, handler.origin);
+      guest.start(ready(program()).hlt());
+      guest.next();
+      guest.vcpu.nmi();
+      expect(guest.next()).toEqual(interrupted(2));
+      guest.vcpu.nmi();
+      nothing(guest);
+    });
+
+    test("by an MSI and by the local APIC", () => {
+      const guest = withHandler(ready(enableLapic(program())).hlt());
+      guest.vm.signalMsi(LAPIC, 0, DELIVERY_MODE.NMI << 8);
+      expect(guest.next()).toEqual(interrupted(2));
+      const icr = (1 << 18) | (1 << 14) | (DELIVERY_MODE.NMI << 8);
+      const other = withHandler(ready(enableLapic(program())).storeImmediate(LAPIC + APIC.ICR, icr).nop().hlt());
+      expect(other.next()).toEqual(interrupted(2));
+    });
+  });
+
+  describe("messages and routes", () => {
+    const msi = (data: number) => ({ address_lo: LAPIC, address_hi: 0, data });
+
+    test("an MSI tells whether it was taken", () => {
+      const guest = sleeper([0x50], (code) => code);
+      expect(guest.vm.signalMsi(LAPIC, 0, 0x50)).toBe(true);
+      expect(guest.next()).toEqual(interrupted(0x50));
+      expect(guest.vm.signalMsi(LAPIC | 0x5000, 0, 0x50)).toBe(false);
+    });
+
+    test("a GSI may be a message or a pin", () => {
+      const guest = sleeper([0x50, 0x51], (code) => ioapicEntry(code, 4, 0x51));
+      const entries = [
+        { gsi: 30, type: KVM_IRQ_ROUTING_MSI, u: { msi: msi(0x50) } },
+        { gsi: 31, type: KVM_IRQ_ROUTING_IRQCHIP, u: { irqchip: { irqchip: KVM_IRQCHIP_IOAPIC, pin: 4 } } },
+      ];
+      guest.vm.setGsiRouting(create(kvm_irq_routing, { nr: 2, entries }));
+      guest.vm.irqLine(30, 1);
+      expect(guest.next()).toEqual(interrupted(0x50));
+      guest.vm.irqLine(31, 1);
+      expect(guest.next()).toEqual(interrupted(0x51));
+      const wrong = [{ gsi: 30, type: 77 }];
+      expect(errnoOf(() => guest.vm.setGsiRouting(create(kvm_irq_routing, { nr: 1, entries: wrong })))).toBe("EINVAL");
+    });
+
+    test("a signal of an irqfd is an edge", () => {
+      const guest = sleeper([0x50], (code) => ioapicEntry(code, 5, 0x50));
+      const event = new EventFd();
+      guest.vm.irqfd(create(kvm_irqfd, { gsi: 5 }), event);
+      expect(errnoOf(() => guest.vm.irqfd(create(kvm_irqfd, { gsi: 6 }), event))).toBe("EBUSY");
+      for (let n = 0; n < 2; n++) {
+        event.signal();
+        expect(guest.next()).toEqual(interrupted(0x50));
+        nothing(guest);
+      }
+      guest.vm.irqfd(create(kvm_irqfd, { gsi: 5, flags: KVM_IRQFD_FLAG_DEASSIGN }), event);
+      event.signal();
+      nothing(guest);
+    });
+
+    test("a resampling irqfd is told at EOI", () => {
+      const guest = sleeper([0x50], (code) => ioapicEntry(code, 5, 0x50 | LVT.LEVEL));
+      const event = new EventFd();
+      const resample = new EventFd();
+      guest.vm.irqfd(create(kvm_irqfd, { gsi: 5, flags: KVM_IRQFD_FLAG_RESAMPLE }), event, resample);
+      event.signal();
+      expect(guest.next()).toEqual(interrupted(0x50));
+      expect(resample.take()).toBe(0);
+      nothing(guest);
+      expect(resample.take()).toBe(1);
+      event.signal();
+      expect(guest.next()).toEqual(interrupted(0x50));
+    });
+
+    test("an irqfd signalled in another thread wakes HLT", async () => {
+      const subject = makeSubject();
+      const guest = new Guest(subject, "protected", { irqchip: true });
+      handle(guest, 0x50);
+      guest.start(ioapicEntry(enableLapic(program()), 5, 0x50).sti().label("sleep").hlt().jump("sleep"));
+      const event = new EventFd();
+      guest.vm.irqfd(create(kvm_irqfd, { gsi: 5 }), event);
+      await subject.signalFromThread(guest.vcpu, event, 5);
+      while (guest.vcpu.run() === EINTR);
+      expect(guest.seen()).toEqual(interrupted(0x50));
+    });
+  });
+
+  describe("ioeventfd", () => {
+    const PIO = KVM_IOEVENTFD_FLAG_PIO;
+    const bind = (guest: Guest, init: Parameters<typeof create<typeof kvm_ioeventfd>>[1]): EventFd => {
+      const event = new EventFd();
+      guest.vm.ioeventfd(create(kvm_ioeventfd, init), event);
+      return event;
+    };
+
+    test("a port: no exit, whatever the value; another size leaves", () => {
+      const guest = protectedGuest({}).start(program().outTo(2, 0x600, 7).outTo(2, 0x600, 8).outTo(1, 0x600, 9).hlt());
+      const event = bind(guest, { addr: 0x600, len: 2, flags: PIO });
+      expect(guest.next()).toEqual({ out: 0x600, size: 1, data: [9] });
+      expect(event.take()).toBe(2);
+    });
+
+    test("memory-mapped, with one value or any length", () => {
+      const code = program().storeImmediate(AT.hole, 5).storeImmediate(AT.hole, 6).storeImmediate(AT.hole + 8, 7);
+      const guest = protectedGuest({}).start(code.store(1, AT.hole + 8, R.ax).hlt());
+      const five = bind(guest, { addr: AT.hole, len: 4, datamatch: 5, flags: KVM_IOEVENTFD_FLAG_DATAMATCH });
+      const any = bind(guest, { addr: AT.hole + 8, len: 0 });
+      expect(guest.next()).toEqual({ write: AT.hole, length: 4, data: 6n });
+      expect(guest.next()).toEqual(HLT);
+      expect([five.take(), any.take()]).toEqual([1, 2]);
+    });
+
+    test("reads still leave, and so do writes after it is gone", () => {
+      const guest = protectedGuest({}).start(program().load(4, R.cx, AT.hole).storeImmediate(AT.hole, 5).hlt());
+      const event = bind(guest, { addr: AT.hole, len: 4 });
+      expect(guest.next()).toEqual({ read: AT.hole, length: 4 });
+      guest.vm.ioeventfd(create(kvm_ioeventfd, { addr: AT.hole, len: 4, flags: KVM_IOEVENTFD_FLAG_DEASSIGN }), event);
+      expect(guest.next()).toEqual({ write: AT.hole, length: 4, data: 5n });
+      expect(event.take()).toBe(0);
+    });
+
+    test("an instruction that also needs an exit signals once", () => {
+      const guest = protectedGuest({}).start(program().mov(R.si, AT.hole + 16).mov(R.di, AT.hole).string("movs", 4, false).hlt());
+      const event = bind(guest, { addr: AT.hole, len: 4 });
+      expect(guest.next()).toEqual({ read: AT.hole + 16, length: 4 });
+      expect(guest.next()).toEqual(HLT);
+      expect(event.take()).toBe(1);
+    });
+
+    test("wrong arguments", () => {
+      const guest = protectedGuest({});
+      bind(guest, { addr: 0x600, len: 2, flags: PIO });
+      const code = (init: Parameters<typeof create<typeof kvm_ioeventfd>>[1]) => errnoOf(() => bind(guest, init));
+      expect(code({ addr: 0x600, len: 2, flags: PIO })).toBe("EEXIST");
+      expect(code({ addr: 0x600, len: 3, flags: PIO })).toBe("EINVAL");
+      expect(code({ addr: 0x600, len: 2, flags: 0x80 })).toBe("EINVAL");
+      expect(code({ addr: 0x700, len: 2, flags: PIO | KVM_IOEVENTFD_FLAG_DEASSIGN })).toBe("ENOENT");
+    });
+  });
+
+  describe("without an irqchip", () => {
+    const injected = (body: (code: Code) => Code): Guest => {
+      const guest = protectedGuest({});
+      const handler = new Code(32, HANDLERS).bytes(0x88, 0xd8).outAl(PORT).iret();
+      guest.place(handler);
+      guest.gate(0x40, handler.origin);
+      guest.start(body(ready(program())));
+      expect(guest.next()).toEqual(READY_SEEN);
+      return guest;
+    };
+
+    test("the interrupt window opens after STI and its shadow", () => {
+      const guest = injected((code) => code.nop().sti().bytes(0x43, 0x43, 0x43).hlt());
+      expect(guest.exit).toMatchObject({ ifFlag: false, readyForInterruptInjection: false });
+      guest.exit.requestInterruptWindow = true;
+      expect(guest.next()).toEqual({ exit: "KVM_EXIT_IRQ_WINDOW_OPEN" });
+      expect(guest.exit).toMatchObject({ ifFlag: true, readyForInterruptInjection: true });
+      expect(guest.regs().rbx_num).toBe(1);
+      guest.exit.requestInterruptWindow = false;
+      guest.vcpu.interrupt(0x40);
+      expect(guest.next()).toEqual(interrupted(1));
+      expect(guest.next()).toEqual(HLT);
+      expect(guest.regs().rbx_num).toBe(3);
+    });
+
+    test("an interrupt wakes HLT", () => {
+      const guest = injected((code) => code.sti().hlt().outTo(1, PORT, 9));
+      expect(guest.next()).toEqual(HLT);
+      expect(guest.exit).toMatchObject({ ifFlag: true, readyForInterruptInjection: true });
+      guest.vcpu.interrupt(0x40);
+      expect(guest.next()).toEqual(interrupted(0));
+      expect(guest.next()).toEqual(interrupted(9));
+    });
+
+    test("the task priority goes in and out by kvm_run", () => {
+      const guest = new Guest(makeSubject(), "long");
+      guest.start(new Code(64, AT.code).bytes(0x44, 0x0f, 0x20, 0xc0).outAl(PORT).mov(R.ax, 3).bytes(0x44, 0x0f, 0x22, 0xc0).hlt());
+      guest.exit.cr8 = 6;
+      expect(guest.next()).toEqual(interrupted(6));
+      expect(guest.next()).toEqual(HLT);
+      expect(guest.exit.cr8).toBe(3);
+    });
+  });
+}

@@ -1,0 +1,53 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { disassemble } from "../../src/isa/disassembler.ts";
+import { Bench } from "../isa/bench.ts";
+import { differences, ignoredAt } from "../isa/compare.ts";
+import { Processor } from "../isa/processor.ts";
+import type { UserResult } from "../isa/program.ts";
+import { type Line, parseIns } from "./ins-file.ts";
+
+const FOLDER = fileURLToPath(new URL(".", import.meta.url));
+const bench = new Bench();
+const processor = Processor.build();
+afterAll(() => {
+  if (typeof processor !== "string") processor.close();
+});
+
+function disassembly({ program }: Line): string {
+  return Array.from(bench.instructions(program), ({ insn, address }) => disassemble(insn, BigInt(address))).join("; ");
+}
+
+function expectResult(line: Line, by: string, result: UserResult | undefined): void {
+  if (result === undefined) throw new Error(`line ${line.number} does not end on the ${by}`);
+  const wrong = differences(
+    line.program,
+    line.expected,
+    result,
+    ignoredAt(bench, line.program, line.expected.state.rip),
+  );
+  expect(wrong, `line ${line.number} (${line.text}) on the ${by}`).toEqual([]);
+}
+
+describe.each(readdirSync(FOLDER).filter((name) => name.endsWith(".ins")))("%s", (name) => {
+  const lines = parseIns(readFileSync(`${FOLDER}/${name}`, "utf8"));
+
+  test("decoder and disassembler", () => {
+    for (const line of lines) expect(disassembly(line), `line ${line.number}`).toBe(line.text);
+  });
+
+  test("evaluator", () => {
+    for (const line of lines) expectResult(line, "evaluator", bench.evaluate(line.program));
+  });
+
+  test("interpreter", () => {
+    for (const line of lines) expectResult(line, "interpreter", bench.interpret(line.program));
+  });
+
+  test.skipIf(typeof processor === "string")("processor", () => {
+    if (typeof processor === "string") return;
+    const results = processor.run(lines.map(({ program }) => program));
+    for (const [n, line] of lines.entries()) expectResult(line, "processor", results[n]);
+  });
+});
