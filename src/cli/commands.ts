@@ -32,7 +32,10 @@ const RUN_OPTIONS = {
   mirror: { value: "URL", help: "Debian archive to get an image from, instead of those that apt is configured for." },
   memory: { short: "m", value: "SIZE", help: "RAM, 32M to 3G; a number alone counts MiB. Default 512M." },
   cpus: { value: "N", help: "Number of CPUs; the wasm engine runs 1." },
-  engine: { value: "auto|wasm|host", help: "What executes the guest: wasm, the software CPU, or host, /dev/kvm." },
+  engine: {
+    value: "auto|wasm|host",
+    help: "What executes the guest: wasm, the software CPU. host, /dev/kvm, is not built yet; auto takes wasm.",
+  },
   exec: {
     value: "COMMAND",
     help: "Run a shell command in the guest; its output and exit status become tskvm's. Input that is no terminal is passed to it.",

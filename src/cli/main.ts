@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { UserError } from "../base/assert.ts";
 import { type CommandLine, type OptionSpec, type OptionTable, parseCommandLine } from "./command-line.ts";
 import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, IMAGES, RUN } from "./commands.ts";
-import { type Ending, printError } from "./ending.ts";
+import { type Ending, printError, printFailure, STATUS_ERROR } from "./ending.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { nearest } from "./nearest.ts";
 
@@ -56,19 +56,22 @@ function print(text: string): Ending {
   return { status: 0 };
 }
 
-/** Resolves when what was written to a stream is out, or nobody takes it. */
+/** Resolves when what was written to a stream is out, or cannot go out. */
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
-    if (stream.writableLength === 0 || stream.destroyed) return resolve();
-    for (const event of ["drain", "error", "close"]) stream.once(event, () => resolve());
+    stream.write("", () => resolve());
   });
 }
 
-/** Nobody reads the output any more: that is no defect. */
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-});
+/** That nobody reads the output any more is no defect; whoever writes finds out. */
+function onOutputError(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") return;
+  printFailure(`cannot write to standard output: ${error.message}`, "Send it somewhere else.");
+  process.exit(STATUS_ERROR);
+}
 
+process.stdout.on("error", onOutputError);
+process.stderr.on("error", () => {});
 const ending = await main(process.argv.slice(2)).catch(printError);
 if (!ending.abandoned) await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
 process.exit(ending.status);

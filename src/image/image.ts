@@ -36,6 +36,8 @@ export interface Image {
   arch: Arch;
   /** Path of the bzImage. */
   kernel: string;
+  /** Path of the ELF executable that it unpacks itself to; undefined if it could not be unpacked or kept. */
+  unpackedKernel?: string | undefined;
   /** Path of the root's initramfs. */
   initrd: string;
   /** Path of the kernel's symbols, if its package has them. */
@@ -116,6 +118,7 @@ async function unneededFiles(cache: string, name: string): Promise<string[]> {
   const needed = manifest && [
     "manifest.json",
     rootName(manifest),
+    unpackedName(manifest),
     ...[manifest.kernel, manifest.busybox, manifest.systemMap].map((file) => file?.name),
   ];
   const files = await listDirectory(imageDirectory(cache, name));
@@ -128,13 +131,11 @@ async function removeFile(path: string): Promise<number> {
   return found?.size ?? 0;
 }
 
-/** An image whose packages are in the cache; its root is built if that has not been done by this version. */
+/** An image whose packages are in the cache; what is made of them is made if that has not been done by this version. */
 async function ready(manifest: Manifest, cache: string): Promise<Image> {
   const directory = imageDirectory(cache, manifest.name);
   const initrd = join(directory, rootName(manifest));
-  // A root is written atomically, so one that is not empty is whole.
-  const built = await stat(initrd).catch(() => undefined);
-  if (!built?.size) {
+  if (!(await isWhole(initrd))) {
     const root = buildRoot(await readFile(join(directory, manifest.busybox.name)));
     await withCacheErrors(cache, () => writeAtomically(initrd, root));
   }
@@ -143,6 +144,7 @@ async function ready(manifest: Manifest, cache: string): Promise<Image> {
     name,
     arch,
     kernel: join(directory, manifest.kernel.name),
+    unpackedKernel: await unpackedKernel(manifest, directory),
     initrd,
     ...(manifest.systemMap && { systemMap: join(directory, manifest.systemMap.name) }),
     append: APPEND,
@@ -150,6 +152,29 @@ async function ready(manifest: Manifest, cache: string): Promise<Image> {
     kernelVersion,
     busyboxVersion,
   };
+}
+
+/** Unpacks the kernel once. An image can do without, so a cache that cannot be written to is no error here. */
+async function unpackedKernel(manifest: Manifest, directory: string): Promise<string | undefined> {
+  const path = join(directory, unpackedName(manifest));
+  if (await isWhole(path)) return path;
+  const { unpackKernel } = await import("./kernel-payload.ts");
+  const { elf } = await unpackKernel(await readFile(join(directory, manifest.kernel.name)));
+  if (elf === undefined) return undefined;
+  return writeAtomically(path, elf).then(
+    () => path,
+    () => undefined,
+  );
+}
+
+/** Whether a file that is written atomically has been. */
+async function isWhole(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && found.size > 0;
+}
+
+function unpackedName(manifest: Manifest): string {
+  return `${manifest.kernel.name}.elf`;
 }
 
 function rootName(manifest: Manifest): string {

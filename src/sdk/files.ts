@@ -23,7 +23,7 @@ const COMMAND_APPEND = `${EXEC_APPEND} panic=-1`;
 /** Reads the files that the options name, those of an image among them. Throws UserError. */
 export async function loadBootFiles(options: MachineOptions): Promise<BootFiles> {
   checkTogether(options);
-  const [kernel, initrd, modules] = await Promise.all([
+  const [given, initrd, modules] = await Promise.all([
     readSource(options.kernel, "kernel"),
     readSource(options.initrd, "initrd"),
     Promise.all((options.modules ?? []).map(readModule)),
@@ -31,8 +31,10 @@ export async function loadBootFiles(options: MachineOptions): Promise<BootFiles>
   const image = needsImage(options) ? await resolveImage(options.image, options) : undefined;
   const exec = options.command === undefined ? undefined : prepareExec(options.command, execOptions(options));
   const root = initrd ?? (await readSource(image?.initrd, "initrd"));
+  const kernel = given ?? (await readSource(image!.kernel, "kernel"))!;
   const boot = {
-    kernel: kernel ?? (await readSource(image!.kernel, "kernel"))!,
+    kernel,
+    unpacked: await readUnpacked(kernel, given ? undefined : image?.unpackedKernel),
     kernelName: nameOf(options.kernel ?? image!.kernel),
     commandLine: commandLine(options, image),
     initrd: exec && root ? concat([root, exec.initrd]) : root,
@@ -60,6 +62,14 @@ function execOptions({ commandInput }: MachineOptions): { stdin: boolean } {
 function commandLine({ command, append }: MachineOptions, image: Image | undefined): string {
   const parts = [image?.append, command === undefined ? undefined : COMMAND_APPEND, append];
   return parts.filter((part) => part !== undefined && part !== "").join(" ");
+}
+
+/** What a bzImage would unpack itself to, which takes a guest long; from a file that holds it, if there is one. */
+async function readUnpacked(kernel: Uint8Array, file: string | undefined): Promise<Uint8Array | undefined> {
+  const kept = file === undefined ? undefined : await readFile(file).catch(() => undefined);
+  if (kept) return kept;
+  const { unpackKernel } = await import("../image/kernel-payload.ts");
+  return (await unpackKernel(kernel)).elf;
 }
 
 async function readModule({ file, commandLine = "" }: NonNullable<MachineOptions["modules"]>[number]) {

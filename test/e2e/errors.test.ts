@@ -1,7 +1,8 @@
+import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { bzImage } from "../guest/kernel-files.ts";
 import { program, tripleFault } from "../guest/programs.ts";
-import { scratchDirectory, tskvm } from "./tskvm.ts";
+import { BIN, finished, scratchDirectory, start, tskvm } from "./tskvm.ts";
 
 const files = scratchDirectory();
 const missing = `${files.path}/nowhere`;
@@ -37,6 +38,14 @@ describe("an error names its cause and a remedy, with status 1 and without a sta
     expect(stderr).toMatch(/^tskvm: [^\n]+\n {2}/);
     expect(stderr).not.toMatch(/^\s+at .*:\d+/m);
     expect([status, stdout]).toEqual([1, ""]);
+  });
+
+  test("an output that takes nothing", async (context) => {
+    context.skip(!existsSync("/dev/full"), "there is no /dev/full");
+    const shell = start("sh", ["-c", `"${process.execPath}" "${BIN}" --help >/dev/full`]);
+    const { status, stderr } = await finished(shell);
+    expect(stderr).toMatch(/^tskvm: cannot write to standard output: ENOSPC[^\n]*\n {2}\S/);
+    expect(status).toBe(1);
   });
 
   test("a triple fault of the guest, with registers and the bytes of the instruction", async () => {

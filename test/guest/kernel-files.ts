@@ -60,6 +60,15 @@ export function bzImage(fields: StructInit<typeof setup_header> = {}, size = 409
   return file;
 }
 
+/** The same with a packed kernel in it; it does not start at the image's first byte. */
+export function packedBzImage(payload: Uint8Array, fields: StructInit<typeof setup_header> = {}): Uint8Array {
+  const payload_offset = 0x102;
+  const place = { payload_offset, payload_length: payload.length };
+  const file = bzImage({ ...place, ...fields }, Math.ceil((payload_offset + payload.length) / 16) * 16);
+  file.set(payload, 1024 + payload_offset);
+  return file;
+}
+
 export interface SegmentInit {
   readonly type?: number;
   readonly paddr?: number;

@@ -16,6 +16,11 @@ const FLAG_RESTORERS: ReadonlySet<string> = new Set(["POPF"]);
 /** Flags that a program may load: no single steps, no alignment checks. */
 const HARMLESS_FLAGS = EFLAGS.arithmetic | EFLAGS.DF;
 
+/** Locked by a prefix, or by nature. */
+function isLocked(form: Form): boolean {
+  return form.memory && (form.lock || form.row.attributes.lock === "always");
+}
+
 /** Makes programs: what is chosen depends on nothing but the seed and the table. */
 export class ProgramGenerator {
   readonly #random: Random;
@@ -61,13 +66,15 @@ export class ProgramGenerator {
 
   /** Adds an instruction of a form and gives it registers to find its memory operand by; false if none was found. */
   #append(form: Form): boolean {
+    // what a locked access reaches must be certain, so nothing may come before it
+    if (isLocked(form) && this.#code.length > 0) return false;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const bytes = encodeForm(form, this.#bits, this.#random);
       if (decode(bytes, 0, bytes.length, this.#bits, this.#insn) !== DECODE.ok || this.#insn.form !== form) continue;
       if (this.#code.length + this.#insn.length > CODE_BYTES) return false;
-      if (!this.#isHarmless(form)) continue;
+      if (!this.#isHarmless(form) || this.#countsInHalves()) continue;
       const insn = bytes.subarray(0, this.#insn.length);
-      if (form.memory) this.#reach(form, insn);
+      if (form.memory && !this.#reach(form, insn)) continue;
       this.#prepare(form);
       this.#code.push(...insn);
       return true;
@@ -102,16 +109,23 @@ export class ProgramGenerator {
     return BigInt(DATA + PAGE + 16) & BigInt(-Math.max(width, 8));
   }
 
-  /** Sets registers or the displacement so that the memory operand is at a target. */
-  #reach(form: Form, bytes: Uint8Array): void {
+  /** Sets registers or the displacement so that the memory operand is at a target; false if a locked one missed it. */
+  #reach(form: Form, bytes: Uint8Array): boolean {
     const insn = this.#insn;
     const width = form.operands.find((o) => o.kind === "memory")?.width ?? 8;
-    const locked = form.lock || form.row.attributes.lock === "always";
-    const linear = locked ? this.#lockedTarget(width) : this.#target(width);
+    const linear = isLocked(form) ? this.#lockedTarget(width) : this.#target(width);
     const offset = insn.segment === 5 ? linear - BigInt(GS_BASE) : linear;
     const isAbsolute = insn.index === NO_REGISTER && (insn.base === NO_REGISTER || insn.base === RIP);
     if (isAbsolute) this.#reachByDisplacement(form, bytes, offset);
     else this.#reachByRegisters(offset);
+    return isAbsolute || !isLocked(form) || this.#registerSum() === BigInt.asUintN(insn.addressSize, offset);
+  }
+
+  /** The address of a memory operand that has registers. */
+  #registerSum(): bigint {
+    const { base, index, scale, dispLow, addressSize } = this.#insn;
+    const value = (register: number): bigint => this.#state.gpr[register] ?? 0n;
+    return BigInt.asUintN(addressSize, value(base) + (value(index) << BigInt(scale)) + BigInt(dispLow));
   }
 
   #reachByRegisters(offset: bigint): void {
@@ -155,6 +169,13 @@ export class ProgramGenerator {
     if (form.rep !== "none" && this.#insn.addressSize === 32) this.#clearUpperHalves();
     if (FLAG_RESTORERS.has(mnemonic)) this.#tameFlags();
     if (/^(CALL|JMP|RET)$/.test(mnemonic) && random.chance(80)) this.#plantTarget(form, windows);
+  }
+
+  /** A repetition that counts in the lower half of a register whose upper half is not known to be 0. */
+  #countsInHalves(): boolean {
+    return (
+      this.#insn.form.rep !== "none" && this.#insn.addressSize === 32 && this.#bits === 64 && this.#code.length > 0
+    );
   }
 
   /** When a processor clears the upper halves of registers that a string instruction uses in 32 bits is its own affair. */

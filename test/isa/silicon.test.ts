@@ -9,7 +9,7 @@ import { loadSeeds, saveSeed } from "./seeds.ts";
  * choose other programs than the usual ones; those that fail are then kept in test/seeds.
  */
 const SEED = Number(process.env.FUZZ_SEED ?? 1);
-const ONE_RUN = 16_000;
+const ONE_RUN = 18_000;
 const COUNT = Number(process.env.FUZZ_COUNT ?? ONE_RUN);
 const IS_FUZZING = process.env.FUZZ_COUNT !== undefined;
 const SHOWN = 20;

@@ -13,25 +13,25 @@ export class CpuCells {
 
   /** A 32-bit field, signed. */
   i32(at: number): number {
-    return this.#words[(this.base + at) >> 2]!;
+    return this.#words[(this.base + at) >>> 2]!;
   }
 
   setI32(at: number, value: number): void {
-    this.#words[(this.base + at) >> 2] = value;
+    this.#words[(this.base + at) >>> 2] = value;
   }
 
   /** The halves of a 64-bit field, unsigned. */
   lo(at: number): number {
-    return this.#words[(this.base + at) >> 2]! >>> 0;
+    return this.#words[(this.base + at) >>> 2]! >>> 0;
   }
 
   hi(at: number): number {
-    return this.#words[(this.base + at + 4) >> 2]! >>> 0;
+    return this.#words[(this.base + at + 4) >>> 2]! >>> 0;
   }
 
   setWide(at: number, lo: number, hi: number): void {
-    this.#words[(this.base + at) >> 2] = lo;
-    this.#words[(this.base + at + 4) >> 2] = hi;
+    this.#words[(this.base + at) >>> 2] = lo;
+    this.#words[(this.base + at + 4) >>> 2] = hi;
   }
 
   /** A 64-bit field as a number: exact below 2^53. */

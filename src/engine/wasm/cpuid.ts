@@ -28,7 +28,7 @@ const LINEAR_ADDRESS_BITS = 48;
 /** Features of the processor apart from its instructions: paging, interrupts, MSRs. */
 const SYSTEM_FEATURES = [
   "fpu", "de", "pse", "tsc", "msr", "pae", "apic", "mtrr", "pge", "pat", "pse36", "x2apic", "tsc_deadline", "hypervisor", "arat", "smep", "erms",
-  "fsrm", "arch_capabilities", "nx", "lm", "lahf_lm", "invtsc",
+  "fsrm", "zero_fcs_fds", "arch_capabilities", "nx", "lm", "lahf_lm", "invtsc",
 ];
 
 /** What the engine can show: the features above, and the instruction sets of which the table has every instruction. */

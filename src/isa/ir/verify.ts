@@ -15,25 +15,8 @@ import {
 } from "./ops.ts";
 import { argumentType, hasValue, PURE_SIGNATURES, type PureSignature } from "./signatures.ts";
 
-/**
- * What a node does to the rule that an instruction either happens or does not.
- * - memory: a store, which the replay of a device access skips when the instruction is entered again.
- * - state: registers, flags, anything else.
- */
-interface Effect {
-  readonly faults: boolean;
-  readonly writes: "none" | "memory" | "state";
-}
-
-const NOTHING: Effect = { faults: false, writes: "none" };
-const FAULTS: Effect = { faults: true, writes: "none" };
-const WRITES: Effect = { faults: false, writes: "state" };
-
-/** One rule of the verifier: what is wrong with a node at its place, or undefined. */
-interface Rule {
-  readonly effect: (node: Node) => Effect;
-  readonly check: (node: Node, at: Place) => string | undefined;
-}
+/** What is wrong with a node at its place in the program, or undefined. */
+type Check = (node: Node, at: Place) => string | undefined;
 
 /** Bytes of the accesses that a value type has. */
 const WIDTHS: Readonly<Record<ValueType, readonly number[]>> = {
@@ -213,11 +196,6 @@ function checkCall(node: Node, at: Place): string | undefined {
   if (node.type !== declaration.result) return `${node.helper} gives ${declaration.result}, not ${node.type}`;
   const conditional = node.conditional ? [declaration.result, "i32" as const] : [];
   return at.expect(...declaration.params, ...conditional);
-}
-
-function callEffect(node: Node): Effect {
-  const declaration = declarationOf(node);
-  return { faults: declaration?.faults ?? true, writes: (declaration?.writes ?? true) ? "state" : "none" };
 }
 
 const plain = (check: Rule["check"], effect: Effect = NOTHING): Rule => ({ check, effect: () => effect });

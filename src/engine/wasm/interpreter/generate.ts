@@ -3,11 +3,18 @@ import { HELPERS, type HelperDeclaration } from "../../../isa/ir/helpers.ts";
 import { lowerFlags } from "../../../isa/ir/lower.ts";
 import type { Program } from "../../../isa/ir/ops.ts";
 import {
-  CPU, JUMP_CACHE_ENTRIES, JUMP_CACHE_ENTRY, JUMP_CACHE_ENTRY_SIZE, SEGMENT, segmentOffset, TRAP, VECTOR,
+  CPU,
+  JUMP_CACHE_ENTRIES,
+  JUMP_CACHE_ENTRY,
+  JUMP_CACHE_ENTRY_SIZE,
+  SEGMENT,
+  segmentOffset,
+  TRAP,
+  VECTOR,
 } from "../../../isa/state.ts";
 import { FORMS, programOf } from "../../../isa/table/forms.ts";
 import type { Form } from "../../../isa/table/row.ts";
-import type { FunctionWriter } from "../asm/function-writer.ts";
+import type { FunctionWriter, Local } from "../asm/function-writer.ts";
 import { ModuleWriter, type Signature } from "../asm/module.ts";
 import { type Callees, ProgramEmitter } from "../emitter/program-emitter.ts";
 import { ADDRESSING, ADDRESSINGS, RECORD } from "./record.ts";
@@ -55,7 +62,10 @@ class Generator implements Callees {
     this.#module.table([...special, ...FORMS.flatMap((form) => this.#handlersOf(form))]);
     const pack = this.#state((b) => b.set(CPU.eflags, b.eflags()));
     this.#module.export("pack_flags", pack);
-    this.#module.export("unpack_flags", this.#state((b) => b.flags("raw", 32, [b.get(CPU.eflags, "i32")])));
+    this.#module.export(
+      "unpack_flags",
+      this.#state((b) => b.flags("raw", 32, [b.get(CPU.eflags, "i32")])),
+    );
     this.#module.export("run", this.#run(pack));
     return this.#module.finish();
   }
@@ -127,51 +137,55 @@ class Generator implements Callees {
   /** dispatch(cpu): runs the block at CS:rip; returns TRAP.budget when the budget is used up, or why no block is there. */
   #defineDispatch(): void {
     const f = this.#module.body(CPU_TYPE);
-    const load = (name: string, at: number): void => {
-      f.get(CPU_PARAM);
-      f.memory(name, at);
-    };
-    const rip = f.local("i64");
     const linear = f.local("i64");
-    const low = f.local("i32");
-    const entry = f.local("i32");
     const record = f.local("i32");
-    load("i32.load", CPU.budget);
+    this.#returnWithoutBudget(f);
+    this.#enterBlock(f, linear);
+    this.#lookUp(f, linear, record);
+    f.get(CPU_PARAM);
+    f.get(record);
+    f.get(record);
+    f.memory("i32.load", RECORD.handler);
+    f.tailCallIndirect(this.#to.handlerType);
+    this.#module.define(this.#to.dispatch, f);
+  }
+
+  #returnWithoutBudget(f: FunctionWriter): void {
+    stateLoad(f, "i32.load", CPU.budget);
     f.i32(0);
     f.op("i32.lt_s");
     f.open("if");
     f.i32(TRAP.budget);
     f.op("return");
     f.close();
+  }
+
+  /** Notes rip as the block's and computes its linear address. */
+  #enterBlock(f: FunctionWriter, linear: Local): void {
+    const rip = f.local("i64");
     f.get(CPU_PARAM);
-    load("i64.load", CPU.rip);
+    stateLoad(f, "i64.load", CPU.rip);
     f.tee(rip);
     f.memory("i64.store", CPU.blockRip);
     f.get(rip);
-    load("i64.load", segmentOffset("cs") + SEGMENT.base);
+    stateLoad(f, "i64.load", segmentOffset("cs") + SEGMENT.base);
     f.op("i64.add");
-    load("i64.load", CPU.linearMask);
+    stateLoad(f, "i64.load", CPU.linearMask);
     f.op("i64.and");
-    f.tee(linear);
-    f.op("i32.wrap_i64");
-    f.tee(low);
-    f.get(low);
-    f.i32(12);
-    f.op("i32.shr_u");
-    f.op("i32.xor");
-    f.i32(JUMP_CACHE_ENTRIES - 1);
-    f.op("i32.and");
-    f.i32(Math.log2(JUMP_CACHE_ENTRY_SIZE));
-    f.op("i32.shl");
-    f.get(CPU_PARAM);
-    f.op("i32.add");
+    f.set(linear);
+  }
+
+  /** Finds the record in the jump cache, else by find_block; returns from dispatch if that trapped. */
+  #lookUp(f: FunctionWriter, linear: Local, record: Local): void {
+    const entry = f.local("i32");
+    jumpCacheEntry(f, linear);
     f.tee(entry);
     f.memory("i64.load", CPU.jumpCache + JUMP_CACHE_ENTRY.linear);
     f.get(linear);
     f.op("i64.eq");
     f.get(entry);
     f.memory("i32.load", CPU.jumpCache + JUMP_CACHE_ENTRY.mode);
-    load("i32.load", CPU.mode);
+    stateLoad(f, "i32.load", CPU.mode);
     f.op("i32.eq");
     f.op("i32.and");
     f.open("if");
@@ -184,16 +198,10 @@ class Generator implements Callees {
     f.tee(record);
     f.op("i32.eqz");
     f.open("if");
-    load("i32.load", CPU.trap);
+    stateLoad(f, "i32.load", CPU.trap);
     f.op("return");
     f.close();
     f.close();
-    f.get(CPU_PARAM);
-    f.get(record);
-    f.get(record);
-    f.memory("i32.load", RECORD.handler);
-    f.tailCallIndirect(this.#to.handlerType);
-    this.#module.define(this.#to.dispatch, f);
   }
 
   /** run(cpu): executes until a trap other than an exception, which it delivers; returns that trap. */
@@ -229,6 +237,29 @@ class Generator implements Callees {
   }
 }
 
+function stateLoad(f: FunctionWriter, name: string, at: number): void {
+  f.get(CPU_PARAM);
+  f.memory(name, at);
+}
+
+/** Address of the jump cache entry of a linear address, less CPU.jumpCache; helpers/blocks.ts computes the same. */
+function jumpCacheEntry(f: FunctionWriter, linear: Local): void {
+  const low = f.local("i32");
+  f.get(linear);
+  f.op("i32.wrap_i64");
+  f.tee(low);
+  f.get(low);
+  f.i32(12);
+  f.op("i32.shr_u");
+  f.op("i32.xor");
+  f.i32(JUMP_CACHE_ENTRIES - 1);
+  f.op("i32.and");
+  f.i32(Math.log2(JUMP_CACHE_ENTRY_SIZE));
+  f.op("i32.shl");
+  f.get(CPU_PARAM);
+  f.op("i32.add");
+}
+
 function helperSignature(declaration: HelperDeclaration): Signature {
   return { params: ["i32", ...declaration.params], results: declaration.result === "none" ? [] : [declaration.result] };
 }
@@ -237,4 +268,3 @@ function helperSignature(declaration: HelperDeclaration): Signature {
 export function generateInterpreter(): Uint8Array<ArrayBuffer> {
   return new Generator().generate();
 }
-

@@ -1,5 +1,5 @@
-import { FLAT, type Instruction, NO_REGISTER, RIP } from "../../../isa/decoder/instruction.ts";
 import { slotField } from "../../../isa/decoder/fields.ts";
+import { FLAT, type Instruction, NO_REGISTER, RIP } from "../../../isa/decoder/instruction.ts";
 import { CPU, place, SEGMENT_SIZE } from "../../../isa/state.ts";
 import type { Form, RegisterClass } from "../../../isa/table/row.ts";
 

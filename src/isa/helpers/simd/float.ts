@@ -26,6 +26,8 @@ const MASKS: i32 = 7;
  * without CR4.OSXMMEXCPT) for those that are not masked. `kind`: see float-op.ts.
  */
 export function simd_float(cpu: i32, kind: i32, xLow: u64, xHigh: u64, yLow: u64, yHigh: u64): u64 {
+  begin(load<i32>(cpu + CPU_mxcsr));
+  if (((kind >> FLOAT_lanesShift) & FLOAT_lanesMask) == 1 && scalar(cpu, kind, xLow, yLow)) return plain;
   const scratch = cpu + CPU_scratch;
   store<u64>(scratch + FIRST, xLow);
   store<u64>(scratch + FIRST + 8, xHigh);
@@ -33,11 +35,21 @@ export function simd_float(cpu: i32, kind: i32, xLow: u64, xHigh: u64, yLow: u64
   store<u64>(scratch + SECOND + 8, yHigh);
   store<u64>(scratch + RESULT, 0);
   store<u64>(scratch + RESULT + 8, 0);
-  begin(load<i32>(cpu + CPU_mxcsr));
   lanes(scratch, kind);
   settle(cpu);
   store<u64>(scratch, load<u64>(scratch + RESULT + 8));
   return load<u64>(scratch + RESULT);
+}
+
+/** The short way of one lane's arithmetic. */
+function scalar(cpu: i32, kind: i32, x: u64, y: u64): bool {
+  const double = (kind & FLOAT_double) != 0;
+  const op = kind & FLOAT_opMask;
+  set_format(double);
+  const mask: u64 = double ? 0xffffffffffffffff : 0xffffffff;
+  if (op > FLOAT_OP_sqrt || !try_plain(op, x & mask, y & mask)) return false;
+  settle(cpu);
+  return true;
 }
 
 /** Sets the sticky flags, and raises what is not masked: results are not computed once an operand's exception is raised. */

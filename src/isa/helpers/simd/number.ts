@@ -159,7 +159,7 @@ export function finish(sign: i32, exp: i32, value: u64): u64 {
   const result = rounded(sign, value);
   const scale = exp + ((result >> 63) as i32);
   if (scale > bias) return overflow(sign);
-  if (exp < 1 - bias) return underflow(sign, exp, value, scale < 1 - bias);
+  if (exp < 1 - bias) return underflow(sign, exp, value, scale < 1 - bias, result == value);
   if (result != value) signal(MXCSR_PE);
   return with_sign(sign, assemble(scale, result));
 }
@@ -175,17 +175,20 @@ function overflow(sign: i32): u64 {
   return with_sign(sign, infinite ? infinity() : infinity() - 1);
 }
 
-/** Below the normal range; tiny: still so after rounding with an unbounded exponent. */
-function underflow(sign: i32, exp: i32, value: u64, tiny: bool): u64 {
+/**
+ * Below the normal range; tiny: still so after rounding with an unbounded exponent, exact: that rounding lost nothing.
+ * The latter decides on PE when the underflow is reported. [SDM 1 4.9.1.5]
+ */
+function underflow(sign: i32, exp: i32, value: u64, tiny: bool, exact: bool): u64 {
   const masked = (control >> MASKS) & MXCSR_UE;
+  if (tiny && !masked) signal(exact ? MXCSR_UE : MXCSR_UE | MXCSR_PE);
   if (tiny && masked && control & MXCSR_FZ) {
     signal(MXCSR_UE | MXCSR_PE);
     return with_sign(sign, 0);
   }
   const shifted = shift_sticky(value, 1 - bias - exp);
   const result = rounded(sign, shifted);
-  if (result != shifted) signal(tiny ? MXCSR_UE | MXCSR_PE : MXCSR_PE);
-  else if (tiny && !masked) signal(MXCSR_UE);
+  if (result != shifted && (masked || !tiny)) signal(tiny ? MXCSR_UE | MXCSR_PE : MXCSR_PE);
   return with_sign(sign, result >> ((62 - fraction) as u64));
 }
 

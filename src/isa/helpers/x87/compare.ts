@@ -1,6 +1,5 @@
 // Comparison and classification. [SDM 1 8.3.6, 8.3.7]
 import {
-  CPU_fsw,
   EFLAGS_CF,
   EFLAGS_PF,
   EFLAGS_ZF,

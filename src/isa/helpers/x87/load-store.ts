@@ -1,5 +1,5 @@
 // Loads, stores and moves within the stack. [SDM 1 8.3.3, 8.3.4]
-import { FSW_C1, FSW_DE, RC_down, RC_nearest, RC_up } from "../layout.generated.ts";
+import { FSW_C1, FSW_DE, RC_nearest, RC_up } from "../layout.generated.ts";
 import { trapped } from "../fault.ts";
 import { store_slow } from "../mmu.ts";
 import { begin, commit, is_stopped, is_store_stopped, rounding, signal, signal_stack_underflow } from "./exceptions.ts";

@@ -1,7 +1,6 @@
 // Arithmetic instructions on the stack.
-import { FSW_C1 } from "../layout.generated.ts";
-import { compute, square_root } from "./arithmetic.ts";
-import { begin, commit } from "./exceptions.ts";
+import { compute } from "./arithmetic.ts";
+import { begin } from "./exceptions.ts";
 import { from_integer } from "./integer.ts";
 import { wasDenormal, widen_double, widen_single } from "./real.ts";
 import { are_present, finish, is_present, sign_exponent, significand } from "./stack.ts";

@@ -1,7 +1,7 @@
 // Rounding of exact or sticky 128-bit significands. [SDM 1 4.8.4, 4.9.1.4, 4.9.1.5]
 import { FSW_C1, FSW_OE, FSW_PE, FSW_UE, RC_down, RC_nearest, RC_up } from "../layout.generated.ts";
 import { is_masked, rounding, signal, signal_inexact } from "./exceptions.ts";
-import { EXPONENT, INTEGER_BIT, set_result, SIGN } from "./value.ts";
+import { EXPONENT, INTEGER_BIT, set_result } from "./value.ts";
 import { low, shift_right_sticky } from "./wide.ts";
 
 /** What is added to or taken from the exponent of a result that is reported as out of range. [SDM 1 8.5.4, 8.5.5] */

@@ -49,13 +49,13 @@ export function set_register(cpu: i32, i: i32, se: i32, sig: u64): void {
 }
 
 /** Adds to TOP. */
-export function move_top(cpu: i32, by: i32): void {
+function move_top(cpu: i32, by: i32): void {
   const status = load<i32>(cpu + CPU_fsw);
   store<i32>(cpu + CPU_fsw, (status & ~FSW_TOP) | ((status + (by << 11)) & FSW_TOP));
 }
 
 /** Marks ST(i) empty. */
-export function free(cpu: i32, i: i32): void {
+function free(cpu: i32, i: i32): void {
   store<i32>(cpu + CPU_ftw, load<i32>(cpu + CPU_ftw) & ~(1 << physical(cpu, i)));
 }
 

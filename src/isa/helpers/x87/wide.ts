@@ -19,7 +19,7 @@ export function multiply(a: u64, b: u64): u64 {
 }
 
 /** The high half of a * b. */
-export function multiply_high(a: u64, b: u64): u64 {
+function multiply_high(a: u64, b: u64): u64 {
   const kept = low;
   const high = multiply(a, b);
   low = kept;
