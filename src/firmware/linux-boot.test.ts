@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { bzImage, pattern } from "../../test/guest/kernel-files.ts";
+import { bzImage, elf, pattern } from "../../test/guest/kernel-files.ts";
 import { view } from "../base/struct-layout.ts";
 import { createFlatMemory, type SlotMemory } from "../memory/slot-memory.ts";
 import { boot_params } from "../spec/boot/linux.ts";
@@ -141,6 +141,58 @@ describe("the 32-bit boot protocol", () => {
     const { memory, state } = load(bzImage({ version: 0x0204, setup_sects: 1 }));
     expect(state.regs.rip).toBe(MIB);
     expect(bytesAt(memory, MIB, 4096)).toEqual(pattern(4096));
+  });
+});
+
+describe("an unpacked kernel", () => {
+  const code = pattern(200, 5);
+  const segments = [
+    { paddr: 0x100_0000, vaddr: 0xc100_0000, bytes: code, memsz: 300 },
+    { paddr: 0x110_0000, vaddr: 0xc110_0000, bytes: pattern(50) },
+  ];
+  const vmlinux64 = elf(64, 0x100_0040, segments);
+  const vmlinux32 = elf(32, 0x100_0040, segments);
+
+  test.each([
+    ["64-bit", {}, vmlinux64, "long64"],
+    ["32-bit", { xloadflags: 0 }, vmlinux32, "protected32"],
+  ] as const)("%s, is entered as its bzImage would be", (_, fields, unpacked, mode) => {
+    const request = { commandLine: "quiet", initrd: pattern(100), rsdp: 0xe0000 };
+    const packed = load(bzImage(fields), request);
+    const { memory, state, params } = load(bzImage(fields), { ...request, unpacked });
+    expect(state).toEqual({ ...packed.state, regs: { ...packed.state.regs, rip: 0x100_0040 } });
+    expect(state.mode).toBe(mode);
+    expect(params.bytes).toEqual(packed.params.bytes);
+    expect(bytesAt(memory, 0x100_0000, 300)).toEqual(Uint8Array.from({ length: 300 }, (_, at) => code[at] ?? 0));
+    expect(bytesAt(memory, 0x110_0000, 50)).toEqual(pattern(50));
+    expect(bytesAt(memory, 0x100_1000, 100)).toEqual(new Uint8Array(100));
+  });
+
+  test("is loaded over what an earlier boot left", () => {
+    const memory = createFlatMemory(32 * MIB);
+    memory.fill(0x100_0000, MIB, 0xcc);
+    const memoryMap = systemMemoryMap(32 * MIB);
+    const what = { kernel: bzImage(), kernelName: "vmlinuz", commandLine: "", unpacked: vmlinux64 };
+    loadLinux(memory, { ...what, memoryMap, longMode: true });
+    expect(bytesAt(memory, 0x100_0000 + 200, 100)).toEqual(new Uint8Array(100));
+  });
+
+  test("is left aside if the bzImage's own entry is asked for", () => {
+    const { memory, state } = load(bzImage(), { unpacked: vmlinux64, mode: "protected32" });
+    expect([state.mode, state.regs.rip]).toEqual(["protected32", 0x100_0000]);
+    expect(bytesAt(memory, 0x100_0000, 4096)).toEqual(pattern(4096));
+  });
+
+  test.each([
+    ["of another width", vmlinux32, /not what its setup header says/],
+    ["cut off", vmlinux64.subarray(0, 200), /the kernel inside vmlinuz is a truncated/],
+    ["below its memory", elf(64, 0xff_0000, [{ paddr: 0xff_0000, bytes: code }]), /setup header/],
+    ["beyond its memory", elf(64, 0x100_0000, [{ paddr: 0x100_0000, bytes: code, memsz: 0x80_0001 }]), /setup header/],
+    ["entered elsewhere", elf(64, 0x120_0000, segments), /setup header/],
+  ])("%s is refused", (_, unpacked, message) => {
+    expect(() => load(bzImage(), { unpacked })).toThrow(
+      expect.objectContaining({ name: "UserError", message: expect.stringMatching(message) }),
+    );
   });
 });
 

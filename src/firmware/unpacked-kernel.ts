@@ -35,7 +35,7 @@ export function parseUnpacked(kernel: BzImage, file: Uint8Array, name: string): 
     segments.every((segment) => isWithin(segment, kernel.runtimeStart, kernel.runtimeStart + kernel.initSize)) &&
     segments.some((segment) => entry >= segment.paddr && entry < segment.paddr + segment.filesz);
   if (fits) return elf;
-  throw new UserError(`the kernel inside ${name} is not what its setup header says`, "Boot it as it is.");
+  throw new UserError(`the kernel inside ${name} is not what its setup header says`, "Let the bzImage unpack it.");
 }
 
 /** Loads it, all of it within the memory that the setup header asks for; returns the address of its entry. */

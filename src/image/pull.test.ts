@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { packTar } from "modern-tar";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { elf, packedBzImage } from "../../test/guest/kernel-files.ts";
 import { UserError } from "../base/assert.ts";
 import { type ImageOptions, listImages, pruneImages, pullImage, removeImage, resolveImage } from "./image.ts";
 import type { Progress } from "./progress.ts";
@@ -155,9 +156,24 @@ describe("pulling an image", () => {
       busyboxVersion: "1:1.35.0-4",
     });
     expect(image).not.toHaveProperty("systemMap");
+    expect(image.unpackedKernel).toBeUndefined();
     expect(notes.join()).toContain("no signature");
     archive.stop();
     expect(await resolveImage(undefined, options)).toEqual(image);
+  });
+
+  test("unpacks a bzImage once, and keeps that beside it", async () => {
+    const kernel = packedBzImage(gzipSync(elf(64, 0x100_0000, [{ paddr: 0x100_0000, bytes: Buffer.from("code") }])));
+    addSuite(archive, "bookworm-security", "amd64", await kernelPackages("6.1.10", Buffer.from(kernel)));
+    const image = await resolveImage("debian-cloud", options);
+    const { mtimeMs } = await stat(image.unpackedKernel!);
+    expect((await readFile(image.unpackedKernel!)).subarray(-4).toString()).toBe("code");
+    expect(await resolveImage("debian-cloud", options)).toEqual(image);
+    await pruneImages(options);
+    expect((await stat(image.unpackedKernel!)).mtimeMs).toBe(mtimeMs);
+    await rm(image.unpackedKernel!);
+    expect(await resolveImage("debian-cloud", options)).toEqual(image);
+    expect((await readFile(image.unpackedKernel!)).subarray(-4).toString()).toBe("code");
   });
 
   test("takes the newest version of all suites, but none that asks not to be upgraded to", async () => {

@@ -87,7 +87,8 @@ function parseIndex(file: Uint8Array) {
   footer.skip(4);
   const size = (footer.u32() + 1) * 4;
   const start = file.length - STREAM_FOOTER_SIZE - size;
-  if (start < STREAM_HEADER_SIZE || FOOTER_MAGIC.some((byte, index) => file[file.length - 2 + index] !== byte)) throw damaged();
+  if (start < STREAM_HEADER_SIZE || FOOTER_MAGIC.some((byte, index) => file[file.length - 2 + index] !== byte))
+    throw damaged();
   const reader = new Reader(file, start);
   if (reader.u8() !== INDEX_INDICATOR) throw damaged();
   if (reader.varint() !== 1) throw new Error("the xz data has more than one block");

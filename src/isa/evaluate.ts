@@ -13,7 +13,7 @@ import { PURE_EVALUATIONS } from "./evaluate/pure.ts";
 import { Builder } from "./ir/builder.ts";
 import { lowerFlags } from "./ir/lower.ts";
 import { type EffectOp, type Node, type Program, PURE_OPS, type PureOp } from "./ir/ops.ts";
-import { CPU, MODE, TRAP } from "./state.ts";
+import { CPU, MODE } from "./state.ts";
 import { programOf } from "./table/forms.ts";
 
 export type { HelperExports, Machine, Outcome } from "./evaluate/effects.ts";
@@ -96,9 +96,4 @@ export function packFlags(machine: Machine): void {
 /** Takes the arithmetic flags out of CPU.eflags. */
 export function unpackFlags(machine: Machine): void {
   evaluateProgram(machine, UNPACK, NO_OPERANDS);
-}
-
-/** Whether something other than an exception ended the instruction. */
-export function isException(machine: Machine): boolean {
-  return Number(readState(machine, CPU.trap, 4)) === TRAP.exception;
 }

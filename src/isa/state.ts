@@ -151,6 +151,8 @@ export const CPU = place([
   ["faultAddress", 8],
   // Bits of INHIBIT: interrupts held off for one instruction by STI, MOV SS or POP SS
   ["inhibit", 4],
+  // rip of the instruction for which inhibit holds
+  ["inhibitRip", 8],
   // 1 from the delivery of an NMI until IRET
   ["nmiMasked", 4],
   // Instructions left before run() must look at events; negative: come out. Other threads store -1 to kick

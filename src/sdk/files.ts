@@ -1,6 +1,6 @@
 /** The files that a machine boots from. */
 
-import { readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { UserError } from "../base/assert.ts";
 import { concat } from "../image/cpio.ts";
 import { type ExecChannel, prepareExec } from "../image/exec-channel.ts";
@@ -66,10 +66,22 @@ function commandLine({ command, append }: MachineOptions, image: Image | undefin
 
 /** What a bzImage would unpack itself to, which takes a guest long; from a file that holds it, if there is one. */
 async function readUnpacked(kernel: Uint8Array, file: string | undefined): Promise<Uint8Array | undefined> {
-  const kept = file === undefined ? undefined : await readFile(file).catch(() => undefined);
+  const kept = file === undefined ? undefined : await readShared(file).catch(() => undefined);
   if (kept) return kept;
   const { unpackKernel } = await import("../image/kernel-payload.ts");
   return (await unpackKernel(kernel)).elf;
+}
+
+/** A file's bytes where the machine's thread sees them too: large ones take long to copy. */
+async function readShared(file: string): Promise<Uint8Array> {
+  const handle = await open(file);
+  try {
+    const bytes = new Uint8Array(new SharedArrayBuffer((await handle.stat()).size));
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
+    return bytes.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }
 
 async function readModule({ file, commandLine = "" }: NonNullable<MachineOptions["modules"]>[number]) {

@@ -12,7 +12,7 @@ import {
   KVM_EXIT_IO_OUT,
   KVM_EXIT_MMIO,
 } from "../../src/spec/kvm/exit.ts";
-import { type KvmRegs, type KvmSegment, type KvmSregs, kvm_dtable, kvm_regs, kvm_segment } from "../../src/spec/kvm/vcpu-struct.ts";
+import { KVM_MP_STATE_RUNNABLE, type KvmRegs, type KvmSegment, type KvmSregs, kvm_dtable, kvm_mp_state, kvm_regs, kvm_segment } from "../../src/spec/kvm/vcpu-struct.ts";
 import { kvm_pit_config, kvm_userspace_memory_region } from "../../src/spec/kvm/vm-struct.ts";
 import { CR0, CR4, EFER } from "../../src/spec/x86/control-register.ts";
 import type { Bits, Code } from "./assembler.ts";
@@ -20,6 +20,8 @@ import type { Bits, Code } from "./assembler.ts";
 /** An engine with what a test needs around it. */
 export interface Subject {
   readonly engine: Engine;
+  /** Called with every vCPU: kicks it if the test still runs after some seconds, which a guest asleep would not end. */
+  watch(vcpu: Vcpu): void;
   /** Calls `vcpu.kick()`, or what it stands for, from another thread, some milliseconds from now. */
   kickFromThread(vcpu: Vcpu, milliseconds: number): Promise<void>;
   /** Signals an EventFd from another thread, and makes `vcpu.run` look at it or return EINTR. */
@@ -65,12 +67,14 @@ export type Seen =
 
 /** A VM with one vCPU in some mode, running code by hand. */
 export class Guest {
+  readonly subject: Subject;
   readonly vm: Vm;
   readonly vcpu: Vcpu;
   readonly exit: ExitView;
   readonly mode: Mode;
 
   constructor(subject: Subject, mode: Mode, options: GuestOptions = {}) {
+    this.subject = subject;
     this.mode = mode;
     this.vm = subject.engine.createVm({ maxMemory: 0x40_0000 });
     this.addMemory(0, 0, AT.hole);
@@ -78,6 +82,7 @@ export class Guest {
     if (options.irqchip) this.vm.createIrqchip();
     if (options.pit) this.vm.createPit2(create(kvm_pit_config));
     this.vcpu = this.vm.createVcpu(0);
+    subject.watch(this.vcpu);
     this.vcpu.setCpuid2(subject.engine.getSupportedCpuid());
     this.exit = new ExitView(this.vcpu.kvmRun);
     this.#enterMode();
@@ -113,6 +118,7 @@ export class Guest {
     const regs = create(kvm_regs, { rsp: AT.stack, rflags: 2, ...registers });
     regs.rip_num = code.origin;
     this.vcpu.setRegs(regs);
+    this.vcpu.setMpState(create(kvm_mp_state, { mp_state: KVM_MP_STATE_RUNNABLE }));
     return this;
   }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
+import { afterAll } from "vitest";
 import type { Clock } from "../../src/base/clock.ts";
 import { WasmEngine } from "../../src/engine/wasm/engine.ts";
 import type { WasmModules } from "../../src/engine/wasm/library.ts";
@@ -39,6 +40,18 @@ const THREAD = `
   Atomics.notify(workerData.kick, 0);
 `;
 
+const WATCHDOG = `
+  const { parentPort } = require("node:worker_threads");
+  let timer;
+  parentPort.on("message", (kick) => {
+    clearInterval(timer);
+    timer = setInterval(() => { Atomics.store(kick, 0, 1); Atomics.notify(kick, 0); }, 5000);
+  });
+`;
+
+const watchdog = new Worker(WATCHDOG, { eval: true });
+afterAll(() => watchdog.terminate());
+
 /** Resolves when the other thread runs; what it does comes later, whatever this one does. */
 async function fromThread(vcpu: Vcpu, milliseconds: number, event?: Int32Array): Promise<void> {
   if (!(vcpu instanceof WasmVcpu)) throw new Error("not a vCPU of this engine");
@@ -49,6 +62,7 @@ async function fromThread(vcpu: Vcpu, milliseconds: number, event?: Int32Array):
 function makeSubject(): Subject {
   return {
     engine: new WasmEngine(modules, new CountingClock()),
+    watch: (vcpu) => watchdog.postMessage(vcpu instanceof WasmVcpu ? vcpu.shared.kick : undefined),
     kickFromThread: (vcpu, milliseconds) => fromThread(vcpu, milliseconds),
     signalFromThread: (vcpu, event, milliseconds) => fromThread(vcpu, milliseconds, event.words),
   };

@@ -4,8 +4,7 @@ import { generateInterpreter } from "../../src/engine/wasm/interpreter/generate.
 import { DECODE, decode } from "../../src/isa/decoder/decode.ts";
 import { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { evaluate, type HelperExports, type Machine, packFlags, unpackFlags } from "../../src/isa/evaluate.ts";
-import { CPU, TRAP, VECTOR } from "../../src/isa/state.ts";
-import type { Form } from "../../src/isa/table/row.ts";
+import { CPU, GPR, TRAP, VECTOR } from "../../src/isa/state.ts";
 import { CODE_MAP_ENTRIES, Guest, RECORDS } from "./guest.ts";
 import { CODE, CODE_BYTES, FILLER, hashWords, PAGE } from "./layout.ts";
 import type { UserProgram, UserResult } from "./program.ts";
@@ -13,6 +12,9 @@ import { loadState, saveState } from "./state.ts";
 
 /** Instructions after which a program counts as endless. */
 const MAX_STEPS = 200;
+
+/** Sees an instruction that is about to be executed, with its rip and the rCX it begins with; false: it must not be. */
+export type Visit = (insn: Instruction, rip: bigint, rcx: bigint) => boolean;
 
 interface Interpreter {
   run(cpu: number): number;
@@ -45,11 +47,11 @@ export class Bench {
     this.#call("tlb_flush");
   }
 
-  /** Runs a program on the evaluator; undefined if it does not end, or comes to an instruction that is not allowed. */
-  evaluate(program: UserProgram, allowed: (form: Form) => boolean = () => true): UserResult | undefined {
+  /** Runs a program on the evaluator; undefined if it does not end, or comes to an instruction that `visit` refuses. */
+  evaluate(program: UserProgram, visit: Visit = () => true): UserResult | undefined {
     this.#begin(program);
     for (let step = 0; step < MAX_STEPS; step++) {
-      if (!this.#step(program.bits, allowed)) return undefined;
+      if (!this.#step(program.bits, visit)) return undefined;
       if (this.#guest.cells.i32(CPU.trap) === TRAP.none) continue;
       packFlags(this.#machine);
       return this.#result();
@@ -109,10 +111,11 @@ export class Bench {
     };
   }
 
-  #step(bits: 32 | 64, allowed: (form: Form) => boolean): boolean {
+  #step(bits: 32 | 64, visit: Visit): boolean {
     const status = this.#fetch(bits);
     if (status === DECODE.ok) {
-      if (!allowed(this.#insn.form)) return false;
+      const field = (at: number): bigint => this.#guest.view.getBigUint64(this.#machine.cpu + at, true);
+      if (!visit(this.#insn, field(CPU.rip), field(CPU.gpr + 8 * GPR.rcx))) return false;
       evaluate(this.#machine, this.#insn);
     } else if (status === DECODE.invalid) this.#raise(VECTOR.UD);
     else if (status === DECODE.tooLong) this.#raise(VECTOR.GP);

@@ -4,8 +4,6 @@ import { EFLAGS, VECTOR } from "../../src/isa/state.ts";
 import { programOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { Bench } from "./bench.ts";
-import { ignoredAfterFault } from "./differences.ts";
-import { CODE } from "./layout.ts";
 import type { UserProgram, UserResult } from "./program.ts";
 
 const FLAG_LETTERS: Readonly<Record<string, number>> = {
@@ -39,20 +37,6 @@ export function writesAllFlags(form: Form): boolean {
   return programOf(form).nodes.some((n) => n.op === "flags" && n.type === "none" && WHOLE_KINDS.has(n.kind!));
 }
 
-const jumps = (form: Form): boolean => programOf(form).nodes.some((n) => n.op === "jump");
-
-/** The flags that are undefined after the instructions of a program that may have been executed before the one at `rip`. */
-function undefinedAfter(bench: Bench, program: UserProgram, rip: bigint): number {
-  let mask = 0;
-  let jumped = false;
-  for (const { insn, address } of bench.instructions(program)) {
-    if (BigInt(address) === rip) break;
-    mask = (!jumped && writesAllFlags(insn.form) ? 0 : mask) | undefinedFlags(insn.form);
-    jumped ||= jumps(insn.form);
-  }
-  return mask;
-}
-
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 const REGISTERS = [
   "rax",
@@ -77,13 +61,6 @@ const REGISTERS = [
 export interface Ignored {
   readonly flags: number;
   readonly names: readonly RegExp[];
-}
-
-/** What of a program's outcome with an exception at `rip` is not defined. */
-export function ignoredAt(bench: Bench, program: UserProgram, rip: bigint): Ignored {
-  const insn = bench.instructionAt(program, Number(BigInt.asUintN(32, rip)) - CODE - program.offset);
-  const names = insn ? ignoredAfterFault(insn) : [];
-  return { flags: undefinedAfter(bench, program, rip), names };
 }
 
 /** What differs between two results of a program, a line each; `name: expected, got`. */

@@ -2,15 +2,15 @@ import { readFileSync } from "node:fs";
 import { FORMS } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { Bench } from "./bench.ts";
-import { describeProgram, differences, ignoredAt, readsFlags, undefinedFlags } from "./compare.ts";
-import { isComparable, isDeviation, undefinedResult } from "./differences.ts";
+import { describeProgram, differences } from "./compare.ts";
+import { isComparable, isDeviation } from "./differences.ts";
 import { ProgramGenerator } from "./generate.ts";
 import type { Processor } from "./processor.ts";
 import type { UserProgram, UserResult } from "./program.ts";
 import { Random } from "./random.ts";
+import { Trace } from "./trace.ts";
 
 const BATCH = 500;
-const RCX = 1;
 const NOTHING_IGNORED = { flags: 0, names: [] } as const;
 
 /** A program on which an executor and the processor disagree. */
@@ -19,6 +19,12 @@ export interface Disagreement {
   /** Opcode of its first instruction. */
   readonly form: string;
   readonly text: string;
+}
+
+interface Evaluated {
+  readonly program: UserProgram;
+  readonly trace: Trace;
+  readonly evaluated: UserResult;
 }
 
 /** The processor's features by their names in /proc/cpuinfo. */
@@ -69,12 +75,13 @@ export class Fuzzer {
   /** Compares given programs. */
   compare(programs: readonly UserProgram[]): Disagreement[] {
     const ending = programs.flatMap((program) => {
-      const evaluated = this.#bench.evaluate(program, (form) => this.#allowed.has(form));
-      return evaluated ? [{ program, evaluated }] : [];
+      const trace = new Trace((form) => this.#allowed.has(form));
+      const evaluated = this.#bench.evaluate(program, trace.visit);
+      return evaluated ? [{ program, trace, evaluated }] : [];
     });
     const native = this.#processor.run(ending.map(({ program }) => program));
     this.compared += ending.length;
-    return ending.flatMap(({ program, evaluated }, n) => this.#judge(program, evaluated, native[n]) ?? []);
+    return ending.flatMap((one, n) => this.#judge(one, native[n]) ?? []);
   }
 
   #make(seed: number, n: number): UserProgram | undefined {
@@ -83,32 +90,21 @@ export class Fuzzer {
     const forms = this.#forms[bits];
     const form = forms[(bits === 64 ? n - (n >> 2) : n >> 2) % forms.length];
     if (form === undefined) return undefined;
-    const program = new ProgramGenerator(random, bits).program(form, forms);
-    return program !== undefined && this.#isDefined(program) ? program : undefined;
+    return new ProgramGenerator(random, bits).program(form, forms);
   }
 
-  /** No instruction uses what one before it leaves undefined. */
-  #isDefined(program: UserProgram): boolean {
-    let flags = 0;
-    const cl = Number(program.state.gpr[RCX]! & 0xffn);
-    for (const { insn } of this.#bench.instructions(program)) {
-      if (undefinedResult(insn, cl) || (flags && readsFlags(insn.form))) return false;
-      flags |= undefinedFlags(insn.form);
-    }
-    return true;
-  }
-
-  #judge(program: UserProgram, evaluated: UserResult, native: UserResult | undefined): Disagreement | undefined {
-    const lines = this.#disagreements(program, evaluated, native);
+  #judge(one: Evaluated, native: UserResult | undefined): Disagreement | undefined {
+    const { program } = one;
+    const lines = this.#disagreements(one, native);
     if (lines.length === 0) return undefined;
     const text = [describeProgram(this.#bench, program), ...lines.map((line) => `    ${line}`)].join("\n");
     const first = this.#bench.instructions(program).next().value;
     return { program, text, form: first ? `${first.insn.form.row.opcode} ${first.insn.form.row.mnemonic}` : "?" };
   }
 
-  #disagreements(program: UserProgram, evaluated: UserResult, native: UserResult | undefined): string[] {
+  #disagreements({ program, trace, evaluated }: Evaluated, native: UserResult | undefined): string[] {
     if (native === undefined) return ["the processor does not come to an end"];
-    const ignored = ignoredAt(this.#bench, program, native.state.rip);
+    const ignored = trace.ignoredAt(native.state.rip);
     const known = isDeviation(native, evaluated);
     const oracle = known ? [] : differences(program, native, evaluated, ignored).map((line) => `evaluator: ${line}`);
     const interpreted = this.#bench.interpret(program);

@@ -31,8 +31,8 @@ const CODE_PHYSICAL = 0x10_0000;
 const DATA_PHYSICAL = 0x11_0000;
 const READ_ONLY_PHYSICAL = 0x12_0000;
 const TSS_PHYSICAL = 0x13_0000;
-/** Linear address of the task state segment, and the offset in it of the I/O map's. [SDM 3A 8.7] */
-const TSS = 0x4000_0000;
+/** Linear address of the task state segment, in the upper half as a kernel has it, and the offset in it of the I/O map's. [SDM 3A 8.7] */
+const TSS = 0xffff_8000_0000_0000;
 const TSS_LIMIT = 0x67;
 const IO_MAP_BASE = 0x66;
 

@@ -11,7 +11,7 @@ interface SavedProgram {
   readonly offset: number;
   readonly rip: string;
   readonly rflags: number;
-  readonly gpr: readonly string[];
+  readonly gpr: string;
   readonly fxsave: string;
   readonly windows: string;
   /** For the reader. */
@@ -29,7 +29,7 @@ export function saveSeed({ bits, code, offset, state }: UserProgram, text: strin
     offset,
     rip: state.rip.toString(16),
     rflags: state.rflags,
-    gpr: Array.from(state.gpr, (value) => value.toString(16)),
+    gpr: Array.from(state.gpr, (value) => value.toString(16)).join(" "),
     fxsave: toHex(state.fxsave.subarray(0, 416)),
     windows: toHex(state.windows),
     text: text.split("\n"),
@@ -55,7 +55,7 @@ function parse(saved: SavedProgram): UserProgram {
     code: fromHex(saved.code),
     offset: saved.offset,
     state: {
-      gpr: BigUint64Array.from(saved.gpr, (value) => BigInt(`0x${value}`)),
+      gpr: BigUint64Array.from(saved.gpr.split(" "), (value) => BigInt(`0x${value}`)),
       rip: BigInt(`0x${saved.rip}`),
       rflags: saved.rflags,
       fxsave,

@@ -54,7 +54,7 @@ export class VcpuEvents {
 
   /** Whether an interrupt given now by KVM_INTERRUPT would be delivered before the next instruction. */
   get ready(): boolean {
-    return this.interruptFlag && !this.#shadow && this.#interrupt === NONE;
+    return this.interruptFlag && !this.shadow && this.#interrupt === NONE;
   }
 
   /** Whether something ends the sleep of HLT. */
@@ -64,10 +64,23 @@ export class VcpuEvents {
     return this.interruptFlag && this.#hasInterrupt;
   }
 
-  /** Whether the next instruction must be executed alone, since only after it an event that waits may come. */
-  get heldByShadow(): boolean {
+  /** STI or MOV SS holds events back for one instruction. */
+  get shadow(): boolean {
+    const { cells } = this.#glue;
+    if (cells.i32(CPU.inhibit) === 0) return false;
+    return cells.lo(CPU.inhibitRip) === cells.lo(CPU.rip) && cells.hi(CPU.inhibitRip) === cells.hi(CPU.rip);
+  }
+
+  /** A shadow that there is stays when user space moves the vCPU elsewhere. */
+  moveShadow(): void {
+    const { cells } = this.#glue;
+    cells.setWide(CPU.inhibitRip, cells.lo(CPU.rip), cells.hi(CPU.rip));
+  }
+
+  /** Whether there is an NMI or interrupt, masked or not. */
+  get any(): boolean {
     this.#collect();
-    return this.#shadow && (this.nmiPending || this.#hasInterrupt);
+    return this.nmiPending || this.#hasInterrupt;
   }
 
   /** The instruction after STI or MOV SS is about to be executed. */
@@ -95,7 +108,7 @@ export class VcpuEvents {
     const { cells } = this.#glue;
     this.#collect();
     into.bytes.fill(0);
-    const inhibit = this.#shadow ? cells.i32(CPU.inhibit) : 0;
+    const inhibit = this.shadow ? cells.i32(CPU.inhibit) : 0;
     const { exception, interrupt, nmi } = into;
     exception.injected = this.#exception === NONE ? 0 : 1;
     exception.nr = Math.max(this.#exception, 0);
@@ -126,10 +139,7 @@ export class VcpuEvents {
     const sti = shadow & KVM_X86_SHADOW_INT_STI ? INHIBIT.sti : 0;
     const movSs = shadow & KVM_X86_SHADOW_INT_MOV_SS ? INHIBIT.movSs : 0;
     cells.setI32(CPU.inhibit, sti | movSs);
-  }
-
-  get #shadow(): boolean {
-    return this.#glue.cells.i32(CPU.inhibit) !== 0;
+    this.moveShadow();
   }
 
   get #nmiMasked(): boolean {

@@ -77,7 +77,7 @@ export class VcpuRun {
         continue;
       }
       if (this.mpState !== KVM_MP_STATE_RUNNABLE) return EAGAIN;
-      if (events.heldByShadow) {
+      if (events.shadow && (events.any || this.#windowWanted())) {
         events.endShadow();
         if (!this.#handle(this.#step())) return 0;
         continue;

@@ -158,7 +158,9 @@ export class WasmVcpu implements Vcpu {
   }
 
   setRegs(regs: KvmRegs): void {
+    const { shadow } = this.#events;
     writeRegs(this.cells, regs);
+    if (shadow) this.#events.moveShadow();
     this.library.unpack_flags(this.cells.base);
     this.library.update_mode(this.cells.base);
   }

@@ -136,8 +136,7 @@ function load_stack_segment(cpu: i32, selector: i32): void {
 
 /** MOV SS and POP SS hold interrupts off for one instruction. [SDM 3A 6.8.3] */
 export function inhibit_if_ss(cpu: i32, segment: i32): void {
-  if (segment_record(segment) == SEGMENTS_ss)
-    store<i32>(cpu + CPU_inhibit, load<i32>(cpu + CPU_inhibit) | INHIBIT_movSs);
+  store<i32>(cpu + CPU_inhibit, segment_record(segment) == SEGMENTS_ss ? INHIBIT_movSs : 0);
 }
 
 /** LLDT, LTR, STR, SLDT... exist in protected mode only, and some at CPL 0 only; true: trapped. */

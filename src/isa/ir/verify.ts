@@ -2,11 +2,12 @@ import { CPU } from "../state.ts";
 import { HELPERS, type HelperDeclaration } from "./helpers.ts";
 import {
   type EffectOp,
+  type Effects,
+  effectsOf,
   type FlagKind,
   type LaneType,
   type Node,
   type NodeType,
-  type Op,
   type Program,
   PURE_OPS,
   type PureOp,
@@ -26,6 +27,10 @@ const WIDTHS: Readonly<Record<ValueType, readonly number[]>> = {
   f64: [8],
   v128: [4, 8, 16],
 };
+
+/** Numbers of exception vectors and of condition codes. */
+const VECTORS = 32;
+const CONDITIONS = 16;
 
 const FLAG_ARGUMENTS: Readonly<Record<FlagKind, number>> = {
   add: 3,
@@ -198,48 +203,42 @@ function checkCall(node: Node, at: Place): string | undefined {
   return at.expect(...declaration.params, ...conditional);
 }
 
-const plain = (check: Rule["check"], effect: Effect = NOTHING): Rule => ({ check, effect: () => effect });
-const reader = (...types: ValueType[]): Rule => plain((node, at) => typed(node, ...types) ?? at.expect());
+const reader =
+  (...types: ValueType[]): Check =>
+  (node, at) =>
+    typed(node, ...types) ?? at.expect();
 const last = (at: Place): string | undefined => (at.isLast() ? undefined : "is not the last operation");
+const below = (limit: number, value: number | undefined, complaint: string): string | undefined =>
+  value !== undefined && value >= 0 && value < limit ? undefined : `${complaint} ${value}`;
 
-const EFFECT_RULES: Readonly<Record<EffectOp, Rule>> = {
-  get: plain((node, at) => checkField(node, false) ?? at.expect()),
-  set: plain((node, at) => checkField(node, true) ?? at.expect(node.type as ValueType), WRITES),
-  get_reg: plain((node, at) => checkSlot(node) ?? checkWidth(node, false) ?? at.expect()),
-  set_reg: plain((node, at) => checkSlot(node) ?? checkWidth(node, true) ?? at.expect(node.type as ValueType), WRITES),
-  field: plain((node, at) => checkSlot(node) ?? typed(node, "i32") ?? at.expect()),
+const EFFECT_CHECKS: Readonly<Record<EffectOp, Check>> = {
+  get: (node, at) => checkField(node, false) ?? at.expect(),
+  set: (node, at) => checkField(node, true) ?? at.expect(node.type as ValueType),
+  get_reg: (node, at) => checkSlot(node) ?? checkWidth(node, false) ?? at.expect(),
+  set_reg: (node, at) => checkSlot(node) ?? checkWidth(node, true) ?? at.expect(node.type as ValueType),
+  field: (node, at) => checkSlot(node) ?? typed(node, "i32") ?? at.expect(),
   imm: reader("i32", "i64"),
   ea: reader("i64"),
   segment: reader("i32"),
   address_mask: reader("i64"),
   rip_this: reader("i64"),
   rip_next: reader("i64"),
-  linear: plain((node, at) => typed(node, "i64") ?? at.expect("i64"), FAULTS),
-  load: plain(
-    (node, at) => at.expect("i64") ?? checkWidth(node, false) ?? checkAddress(node, at, node.intent === "write"),
-    FAULTS,
-  ),
-  store: plain(checkStore, { faults: true, writes: "memory" }),
-  store_probed: plain(
-    (node, at) => checkStore(node, at) ?? (at.isProbed(node.width!) ? undefined : "no load made this store safe"),
-    { faults: false, writes: "memory" },
-  ),
-  trap_if: plain(
-    (node, at) => at.expect("i32") ?? (node.at! >= 0 && node.at! < 32 ? undefined : `raises vector ${node.at}`),
-    FAULTS,
-  ),
-  flags: plain(checkFlags, WRITES),
-  cond: plain((node, at) => at.expect() ?? (node.at! >= 0 && node.at! < 16 ? undefined : `no condition ${node.at}`)),
+  linear: (node, at) => typed(node, "i64") ?? at.expect("i64"),
+  load: (node, at) => at.expect("i64") ?? checkWidth(node, false) ?? checkAddress(node, at, node.intent === "write"),
+  store: checkStore,
+  store_probed: (node, at) =>
+    checkStore(node, at) ?? (at.isProbed(node.width!) ? undefined : "no load made this store safe"),
+  trap_if: (node, at) => at.expect("i32") ?? below(VECTORS, node.at, "raises vector"),
+  flags: checkFlags,
+  cond: (node, at) => at.expect() ?? below(CONDITIONS, node.at, "no condition"),
   eflags: reader("i32"),
-  call: { check: checkCall, effect: callEffect },
-  jump: plain((_, at) => at.expect("i64") ?? last(at), WRITES),
-  end: plain((_, at) => at.expect() ?? last(at) ?? (at.followsRip() ? undefined : "nothing wrote rip"), WRITES),
+  call: checkCall,
+  jump: (_, at) => at.expect("i64") ?? last(at),
+  end: (_, at) => at.expect() ?? last(at) ?? (at.followsRip() ? undefined : "nothing wrote rip"),
 };
 
-const PURE_RULE = plain(checkPure);
-
-function ruleOf(op: Op): Rule {
-  return op in PURE_OPS ? PURE_RULE : EFFECT_RULES[op as EffectOp];
+function checkNode(node: Node, at: Place): string | undefined {
+  return node.op in PURE_OPS ? checkPure(node, at) : EFFECT_CHECKS[node.op as EffectOp](node, at);
 }
 
 function checkArguments(node: Node, nodes: readonly Node[]): string | undefined {
@@ -251,31 +250,36 @@ function checkArguments(node: Node, nodes: readonly Node[]): string | undefined 
   return undefined;
 }
 
+/** A node's effects: a call's are those of its helper. */
+function narrowed(node: Node): Pick<Effects, "faults" | "writes"> {
+  return (node.op === "call" && declarationOf(node)) || effectsOf(node.op);
+}
+
+/** What was written so far: memory by stores, state by everything else. */
+type Written = Set<"memory" | "state">;
+
 /**
  * An instruction that faults or leaves for a device has changed nothing: nothing is written before an operation that
  * can fault. A store whose address was loaded with intent "write" cannot fault, but may still leave for a device: stores
  * may stand before it, since entering the instruction again repeats them, and nothing else.
  */
-function checkOrder(node: Node, effect: Effect, written: ReadonlySet<Effect["writes"]>): string | undefined {
-  if (effect.faults && written.size > 0) return `can fault after a write of ${[...written].join(" and ")}`;
-  return node.op === "store_probed" && written.has("state")
-    ? "may leave for a device after a write of state"
-    : undefined;
+function checkOrder(node: Node, written: Written): string | undefined {
+  if (narrowed(node).faults && written.size > 0) return `can fault after a write of ${[...written].join(" and ")}`;
+  const leaves = node.op === "store_probed" && written.has("state");
+  return leaves ? "may leave for a device after a write of state" : undefined;
 }
 
 /** What is wrong with a program, a line for every node that breaks a rule; empty for a good one. Takes lowered programs too. */
 export function verify(program: Program): string[] {
   const complaints: string[] = [];
-  const written = new Set<Effect["writes"]>();
+  const written: Written = new Set();
   for (const [index, node] of program.nodes.entries()) {
-    const rule = ruleOf(node.op);
-    const effect = rule.effect(node);
     const wrong =
       checkArguments(node, program.nodes.slice(0, index)) ??
-      rule.check(node, new Place(program.nodes, index)) ??
-      checkOrder(node, effect, written);
+      checkNode(node, new Place(program.nodes, index)) ??
+      checkOrder(node, written);
     if (wrong !== undefined) complaints.push(`%${index} ${node.op} ${wrong}`);
-    if (effect.writes !== "none") written.add(effect.writes);
+    if (narrowed(node).writes) written.add(node.op === "store" || node.op === "store_probed" ? "memory" : "state");
   }
   return complaints;
 }

@@ -20,8 +20,14 @@ export const movFromSegment: Semantics = (b) => {
 export const movToSegment: Semantics = (b) => {
   const segment = b.field("reg");
   b.call("load_segment", segment, b.read(1));
-  b.call("inhibit_if_ss", segment);
+  holdInterrupts(b, segment);
 };
+
+/** What was loaded may have been SS: interrupts stay away for one more instruction. */
+function holdInterrupts(b: InstructionBuilder, segment: Value): void {
+  b.call("inhibit_if_ss", segment);
+  b.set(CPU.inhibitRip, b.ripNext());
+}
 
 /** [SDM 2B POP] */
 export const popSegment =
@@ -33,7 +39,7 @@ export const popSegment =
     const rsp = merged(b, "rsp", stackOffset(b, b.bits / 8));
     b.call("load_segment", segment, selector);
     b.setGpr("rsp", rsp, 64);
-    if (name === "ss") b.call("inhibit_if_ss", segment);
+    if (name === "ss") holdInterrupts(b, segment);
   };
 
 /** The far pointer in memory: offset of the operand size, then the selector. */
@@ -149,5 +155,6 @@ export const sti: Semantics = (b) => {
   trapAboveIopl(b, flags);
   const held = b.isZero(b.and(flags, b.i32(EFLAGS.IF)));
   b.set(CPU.eflags, b.or(flags, b.i32(EFLAGS.IF)));
-  b.set(CPU.inhibit, b.or(b.get(CPU.inhibit, "i32"), held));
+  b.set(CPU.inhibit, held);
+  b.set(CPU.inhibitRip, b.ripNext());
 };

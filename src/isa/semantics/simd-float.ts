@@ -11,7 +11,7 @@ import { imm8, pair, quads, readVector, simd, words, writeVector } from "./simd.
 export type Format = "PS" | "PD" | "SS" | "SD";
 
 export const isDouble = (format: Format): boolean => format.endsWith("D");
-export const isScalar = (format: Format): boolean => format.startsWith("S");
+const isScalar = (format: Format): boolean => format.startsWith("S");
 export const floatLanes = (format: Format): "f32x4" | "f64x2" => (isDouble(format) ? "f64x2" : "f32x4");
 const elementWidth = (format: Format): number => (isDouble(format) ? 8 : 4);
 /** Bytes of an operand. */

@@ -28,7 +28,7 @@ function compareStrings(b: InstructionBuilder, explicit: boolean): Value {
 }
 
 /** Bit of `compare_strings`' first argument beside the immediate. */
-export const EXPLICIT = 0x100;
+const EXPLICIT = 0x100;
 
 function setFlags(b: InstructionBuilder, found: Value): void {
   b.flags("raw", 32, [b.wrap(b.shrU(found, b.i64(32)))]);
