@@ -15,7 +15,10 @@ export interface ModuleSource {
 
 /** What to boot and on what. Nothing of it is needed: the default image boots with 512 MiB. */
 export interface MachineOptions {
-  /** A bzImage, an ELF file with a PVH entry, or a multiboot kernel; by default the image's. */
+  /**
+   * A bzImage, an ELF file with a PVH entry, or a multiboot kernel; by default the image's. What a bzImage has packed is
+   * unpacked here if possible and entered where it is linked, so it does not choose a random address (KASLR).
+   */
   readonly kernel?: FileSource | undefined;
   /** The initial RAM disk. By default the image's if it is the image that boots, or if `command` is given; else none. */
   readonly initrd?: FileSource | undefined;

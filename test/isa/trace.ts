@@ -6,11 +6,10 @@ import { ignoredAfterFault, undefinedResult } from "./differences.ts";
 /** Follows the instructions of a program as the evaluator executes them: what of its outcome is not defined. */
 export class Trace {
   readonly #allowed: (form: Form) => boolean;
-  /** Undefined flags before and after the instruction visited last. */
-  #before = 0;
-  #after = 0;
-  #rip: bigint | undefined;
-  #ignored: readonly RegExp[] = [];
+  /** Undefined flags after the instruction visited last. */
+  #flags = 0;
+  /** What is not defined if the instruction at an address raises an exception. */
+  readonly #faults = new Map<bigint, Ignored>();
 
   constructor(allowed: (form: Form) => boolean = () => true) {
     this.#allowed = allowed;
@@ -19,17 +18,15 @@ export class Trace {
   /** False: the instruction may not be executed, or something undefined would decide on what it does. */
   readonly visit = (insn: Instruction, rip: bigint, rcx: bigint): boolean => {
     const { form } = insn;
-    this.#before = this.#after;
-    this.#after = (writesAllFlags(form) ? 0 : this.#before) | undefinedFlags(form);
-    this.#rip = rip;
-    this.#ignored = ignoredAfterFault(insn);
-    if (this.#before !== 0 && readsFlags(form)) return false;
+    const before = this.#flags;
+    this.#faults.set(rip, { flags: before, names: ignoredAfterFault(insn) });
+    this.#flags = (writesAllFlags(form) ? 0 : before) | undefinedFlags(form);
+    if (before !== 0 && readsFlags(form)) return false;
     return this.#allowed(form) && !undefinedResult(insn, Number(rcx & 0xffn));
   };
 
   /** What is not defined after an exception at `rip`. */
   ignoredAt(rip: bigint): Ignored {
-    if (rip !== this.#rip) return { flags: this.#after, names: [] };
-    return { flags: this.#before, names: this.#ignored };
+    return this.#faults.get(rip) ?? { flags: this.#flags, names: [] };
   }
 }

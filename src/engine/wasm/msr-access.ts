@@ -1,5 +1,6 @@
 import { CPU, SEGMENT, segmentOffset } from "../../isa/state.ts";
 import type { KvmMsrs } from "../../spec/kvm/vcpu-struct.ts";
+import { EFER } from "../../spec/x86/control-register.ts";
 import { MSR } from "../../spec/x86/msr.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 import type { Msrs } from "./msrs.ts";
@@ -38,13 +39,49 @@ export function getMsrs(cells: CpuCells, others: Msrs, msrs: KvmMsrs): number {
   return msrs.nmsrs;
 }
 
+const ADDRESSES: ReadonlySet<number> = new Set([
+  MSR.LSTAR,
+  MSR.CSTAR,
+  MSR.FS_BASE,
+  MSR.GS_BASE,
+  MSR.KERNEL_GS_BASE,
+  MSR.SYSENTER_ESP,
+  MSR.SYSENTER_EIP,
+]);
+const EFER_BITS = EFER.SCE | EFER.LME | EFER.LMA | EFER.NXE;
+
 /** KVM_SET_MSRS: how many were written before one that was refused. */
 export function setMsrs(cells: CpuCells, others: Msrs, msrs: KvmMsrs): number {
   for (let n = 0; n < msrs.nmsrs; n++) {
-    const entry = msrs.entries[n]!;
-    const at = STATE_MSRS.get(entry.index);
-    cells.setWide(at ?? CPU.exitData, entry.data_lo, entry.data_hi);
-    if (at === undefined && !others.write(entry.index)) return n;
+    const { index, data_lo, data_hi } = msrs.entries[n]!;
+    const at = STATE_MSRS.get(index);
+    if (at === undefined) {
+      cells.setWide(CPU.exitData, data_lo, data_hi);
+      if (!others.write(index)) return n;
+    } else if (isPossible(index, data_lo, data_hi)) writeState(cells, index, at, data_lo, data_hi);
+    else return n;
   }
   return msrs.nmsrs;
+}
+
+/** Whether an MSR that is state can hold a value. [SDM 4 2.1, 3A 12.12.2] */
+function isPossible(index: number, lo: number, hi: number): boolean {
+  if (index === MSR.EFER) return hi === 0 && (lo & ~EFER_BITS) === 0;
+  if (index === MSR.PAT) return isPat(lo) && isPat(hi);
+  return !ADDRESSES.has(index) || (hi << 16) >> 16 === (hi | 0);
+}
+
+/** Four memory types: 0, 1 or 4 to 7. */
+function isPat(types: number): boolean {
+  for (let shift = 0; shift < 32; shift += 8) {
+    const type = (types >>> shift) & 0xff;
+    if (type > 7 || type === 2 || type === 3) return false;
+  }
+  return true;
+}
+
+/** EFER.LMA is the processor's own: it follows from LME and CR0.PG. */
+function writeState(cells: CpuCells, index: number, at: number, lo: number, hi: number): void {
+  const kept = index === MSR.EFER ? EFER.LMA : 0;
+  cells.setWide(at, (lo & ~kept) | (cells.lo(at) & kept), hi);
 }

@@ -90,6 +90,7 @@ export class VcpuEvents {
 
   /** Delivers what may be delivered; returns the trap that ended the delivery, TRAP.none if it went well. */
   deliver(): number {
+    this.#collect();
     if (this.#exception !== NONE) return this.#deliverException();
     if (this.#nmi || (this.nmiPending && !this.#nmiMasked)) return this.#deliverNmi();
     if (this.interruptFlag && this.#hasInterrupt) return this.#deliverInterrupt();
