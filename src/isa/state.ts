@@ -66,8 +66,8 @@ export const JUMP_CACHE_ENTRY = place([
 ] as const);
 export const JUMP_CACHE_ENTRY_SIZE = 16;
 
-/** Completed port and MMIO accesses of the instruction that is being entered again. */
-export const REPLAY_ENTRIES = 32;
+/** Completed port and MMIO accesses of the instruction that is being entered again: XSAVE makes the most. */
+export const REPLAY_ENTRIES = 128;
 export const REPLAY_ENTRY = place([
   ["address", 8],
   ["data", 8],
@@ -256,7 +256,7 @@ export const CODE_MAP_ENTRY = place([
   ["record", 4],
   ["reserved", 4],
 ] as const);
-export const CODE_MAP_ENTRY_SIZE = 16;
+export const CODE_MAP_ENTRY_SIZE = CODE_MAP_ENTRY.end;
 
 /** x87Trap/sseTrap values and CPU vectors are [SDM 3A 6.3.1]. */
 // biome-ignore format: table

@@ -76,8 +76,7 @@ export class Code {
 
   /** mov register, value: as wide as the mode; in 64-bit mode a value above 32 bits takes the long form. */
   mov(register: number, value: number | bigint): this {
-    if (this.bits === 64 && BigInt(value) > 0xffff_ffffn)
-      return this.bytes(0x48, 0xb8 + register, ...little(value, 8));
+    if (this.bits === 64 && BigInt(value) > 0xffff_ffffn) return this.bytes(0x48, 0xb8 + register, ...little(value, 8));
     return this.bytes(0xb8 + register, ...little(value, this.bits === 16 ? 2 : 4));
   }
 

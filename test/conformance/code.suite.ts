@@ -13,29 +13,62 @@ export function codeSuite(makeSubject: () => Subject): void {
 
     test("an instruction changes the next one of its block", () => {
       const program = at(AT.code).nop();
-      program.label("patch").memory(1, [0xc6], 0, AT.code + 0x40).bytes(9);
-      const guest = guestOf(program.pad(AT.code + 0x3f).bytes(0xb0, 1).outAl(PORT).hlt());
+      program
+        .label("patch")
+        .memory(1, [0xc6], 0, AT.code + 0x40)
+        .bytes(9);
+      const guest = guestOf(
+        program
+          .pad(AT.code + 0x3f)
+          .bytes(0xb0, 1)
+          .outAl(PORT)
+          .hlt(),
+      );
       expect(guest.outputs()).toEqual([9]);
     });
 
     test("a loop changes itself every time around", () => {
       const program = at(AT.code).mov(R.cx, 4).label("loop").bytes(0xb0, 0);
       const immediate = program.here - 1;
-      program.outAl(PORT).incByte(immediate).bytes(...(mode === "long" ? [0xff, 0xc9] : [0x49]));
+      program
+        .outAl(PORT)
+        .incByte(immediate)
+        .bytes(...(mode === "long" ? [0xff, 0xc9] : [0x49]));
       const guest = guestOf(program.jumpIf(IF.notZero, "loop").hlt());
       expect(guest.outputs()).toEqual([0, 1, 2, 3]);
     });
 
     test("a function is changed between two calls", () => {
-      const program = at(AT.code).call("function").memory(1, [0xc6], 0, AT.code + 0x81).bytes(7).call("function").hlt();
-      const guest = guestOf(program.pad(AT.code + 0x80).label("function").bytes(0xb0, 1).outAl(PORT).ret());
+      const program = at(AT.code)
+        .call("function")
+        .memory(1, [0xc6], 0, AT.code + 0x81)
+        .bytes(7)
+        .call("function")
+        .hlt();
+      const guest = guestOf(
+        program
+          .pad(AT.code + 0x80)
+          .label("function")
+          .bytes(0xb0, 1)
+          .outAl(PORT)
+          .ret(),
+      );
       expect(guest.outputs()).toEqual([1, 7]);
     });
 
     test("REP MOVS copies code over code that ran", () => {
-      const program = at(AT.code).call("function").mov(R.si, AT.code + 0x100).mov(R.di, AT.code + 0x80);
+      const program = at(AT.code)
+        .call("function")
+        .mov(R.si, AT.code + 0x100)
+        .mov(R.di, AT.code + 0x80);
       program.mov(R.cx, 3).string("movs", 1, true).call("function").hlt();
-      program.pad(AT.code + 0x80).label("function").bytes(0xb0, 1).nop().outAl(PORT).ret();
+      program
+        .pad(AT.code + 0x80)
+        .label("function")
+        .bytes(0xb0, 1)
+        .nop()
+        .outAl(PORT)
+        .ret();
       const guest = guestOf(program.pad(AT.code + 0x100).bytes(0xb0, 5, 0x90));
       expect(guest.outputs()).toEqual([1, 5]);
     });
@@ -52,17 +85,32 @@ export function codeSuite(makeSubject: () => Subject): void {
 
     test("an instruction lies across two pages, and each half changes", () => {
       const end = AT.code + PAGE;
-      const program = at(end - 3).label("again").nop().bytes(0xb0).bytes(0x66);
+      const program = at(end - 3)
+        .label("again")
+        .nop()
+        .bytes(0xb0)
+        .bytes(0x66);
       const guest = guestOf(at(AT.code).jump("again").label("again").hlt());
       // mov eax, imm32 (mov ax, imm16) with its last bytes on the second page
-      const crossing = at(end - 2).bytes(0xb8, 1, 0).bytes(...(mode === "real" ? [] : [0, 0])).outAl(PORT).hlt();
+      const crossing = at(end - 2)
+        .bytes(0xb8, 1, 0)
+        .bytes(...(mode === "real" ? [] : [0, 0]))
+        .outAl(PORT)
+        .hlt();
       guest.start(crossing);
       expect(program.here).toBe(end);
       expect(guest.outputs()).toEqual([1]);
       guest.vm.memory.writeU8(end - 1, 0x22);
       guest.setRegs({ rip: end - 2 });
       expect(guest.outputs()).toEqual([0x22]);
-      guest.start(at(AT.code).memory(1, [0xc6], 0, end + 2 + (mode === "real" ? 0 : 2)).bytes(0xbb).jump("x").label("x").hlt());
+      guest.start(
+        at(AT.code)
+          .memory(1, [0xc6], 0, end + 2 + (mode === "real" ? 0 : 2))
+          .bytes(0xbb)
+          .jump("x")
+          .label("x")
+          .hlt(),
+      );
       guest.outputs();
       guest.setRegs({ rip: end - 2 });
       expect(guest.regs().rip_num).toBe(end - 2);
@@ -96,7 +144,11 @@ export function codeSuite(makeSubject: () => Subject): void {
       guest.place(function_(AT.afterHole + 2 * PAGE, 2));
       const flush = how === "mov cr3" ? cr3Reload : [0x0f, 0x01, 0x3b];
       const program = new Code(64, AT.code).mov(R.bx, linear).bytes(0xff, 0xd3);
-      program.storeImmediate(table, (AT.afterHole + 2 * PAGE) | 7).bytes(...flush).bytes(0xff, 0xd3).hlt();
+      program
+        .storeImmediate(table, (AT.afterHole + 2 * PAGE) | 7)
+        .bytes(...flush)
+        .bytes(0xff, 0xd3)
+        .hlt();
       guest.start(program);
       expect(guest.outputs()).toEqual([1, 2]);
     });
@@ -110,7 +162,11 @@ export function codeSuite(makeSubject: () => Subject): void {
       tail(AT.afterHole + PAGE, 1);
       tail(AT.afterHole + 2 * PAGE, 2);
       const program = new Code(64, AT.code).mov(R.bx, linear + PAGE - 1).bytes(0xff, 0xd3);
-      program.storeImmediate(table + 8, (AT.afterHole + 2 * PAGE) | 7).bytes(...cr3Reload).bytes(0xff, 0xd3).hlt();
+      program
+        .storeImmediate(table + 8, (AT.afterHole + 2 * PAGE) | 7)
+        .bytes(...cr3Reload)
+        .bytes(0xff, 0xd3)
+        .hlt();
       guest.start(program);
       expect(guest.outputs()).toEqual([1, 2]);
     });
@@ -120,7 +176,11 @@ export function codeSuite(makeSubject: () => Subject): void {
       mapped(guest);
       guest.place(function_(AT.afterHole, 1));
       const program = new Code(64, AT.code).mov(R.bx, linear).bytes(0xff, 0xd3);
-      program.memory(1, [0xc6], 0, AT.afterHole + 1).bytes(6).bytes(0xff, 0xd3).hlt();
+      program
+        .memory(1, [0xc6], 0, AT.afterHole + 1)
+        .bytes(6)
+        .bytes(0xff, 0xd3)
+        .hlt();
       guest.start(program);
       expect(guest.outputs()).toEqual([1, 6]);
     });

@@ -4,6 +4,7 @@ import { exitsSuite } from "./exits.suite.ts";
 import type { Subject } from "./guest.ts";
 import { interruptsSuite } from "./interrupts.suite.ts";
 import { memorySuite } from "./memory.suite.ts";
+import { randomCodeSuite } from "./random-code.suite.ts";
 import { stateSuite } from "./state.suite.ts";
 
 /** What every engine must do alike, through the KVM API alone, with guests written by hand. */
@@ -14,5 +15,6 @@ export function engineSuite(name: string, makeSubject: () => Subject): void {
     codeSuite(makeSubject);
     interruptsSuite(makeSubject);
     stateSuite(makeSubject);
+    randomCodeSuite(makeSubject);
   });
 }

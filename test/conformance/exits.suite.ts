@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { EINTR } from "../../src/spec/kvm/errno.ts";
 import { KVM_INTERNAL_ERROR_EMULATION } from "../../src/spec/kvm/exit.ts";
 import { Code, R } from "./assembler.ts";
-import { AT, BITS, Guest, type Mode, MODES, type Subject } from "./guest.ts";
+import { AT, BITS, Guest, MODES, type Mode, type Subject } from "./guest.ts";
 
 const PORT = 0x1230;
 const HLT = { exit: "KVM_EXIT_HLT" };
@@ -46,13 +46,19 @@ export function exitsSuite(makeSubject: () => Subject): void {
         expect(exit).toMatchObject({ out: PORT, size });
         seen.push(...exit.data);
       }
-      expect(seen).toEqual(Array.from({ length: 5 }, (_, n) => littleEndian(bytes.subarray(n * size, n * size + size))));
+      expect(seen).toEqual(
+        Array.from({ length: 5 }, (_, n) => littleEndian(bytes.subarray(n * size, n * size + size))),
+      );
       expect(guest.regs()).toMatchObject({ rcx_num: 0, rsi_num: AT.data + 5 * size });
       expect(guest.seen()).toEqual(HLT);
     });
 
     test.each(SIZES)("REP INS of %i bytes, downwards", (size) => {
-      const program = code(mode).bytes(0xfd).mov(R.dx, PORT).mov(R.di, AT.data + 64).mov(R.cx, 4);
+      const program = code(mode)
+        .bytes(0xfd)
+        .mov(R.dx, PORT)
+        .mov(R.di, AT.data + 64)
+        .mov(R.cx, 4);
       const guest = guestIn(mode).start(program.string("ins", size, true).hlt());
       let given = 0;
       for (let exit = guest.next(); "in" in exit; exit = guest.next()) {
@@ -72,7 +78,12 @@ export function exitsSuite(makeSubject: () => Subject): void {
     });
 
     test.each(SIZES)("MMIO read of %i bytes", (size) => {
-      const guest = guestIn(mode).start(code(mode).load(size, R.cx, AT.hole + 8).hlt(), { rcx: 0x55555555 });
+      const guest = guestIn(mode).start(
+        code(mode)
+          .load(size, R.cx, AT.hole + 8)
+          .hlt(),
+        { rcx: 0x55555555 },
+      );
       expect(guest.next()).toEqual({ read: AT.hole + 8, length: size });
       guest.exit.mmio.setValue(0x12345678, 0x9abcdef0);
       expect(guest.next()).toEqual(HLT);
@@ -80,7 +91,12 @@ export function exitsSuite(makeSubject: () => Subject): void {
     });
 
     test.each(SIZES)("MMIO write of %i bytes", (size) => {
-      const guest = guestIn(mode).start(code(mode).store(size, AT.hole + 8, R.cx).hlt(), { rcx: 0x12345678 });
+      const guest = guestIn(mode).start(
+        code(mode)
+          .store(size, AT.hole + 8, R.cx)
+          .hlt(),
+        { rcx: 0x12345678 },
+      );
       const data = { 1: 0x78n, 2: 0x5678n, 4: 0x12345678n }[size];
       expect(guest.next()).toEqual({ write: AT.hole + 8, length: size, data });
       expect(guest.next()).toEqual(HLT);
@@ -95,8 +111,20 @@ export function exitsSuite(makeSubject: () => Subject): void {
       expect(guest.regs().rflags_lo & 1).toBe(1);
     });
 
+    test("a locked instruction on MMIO reads once and writes once", () => {
+      const guest = guestIn(mode).start(code(mode).bytes(0xf0).addTo(4, AT.hole, R.cx).hlt(), { rcx: 5 });
+      expect(guest.next()).toEqual({ read: AT.hole, length: 4 });
+      guest.exit.mmio.setValue(1, 0);
+      expect(guest.next()).toEqual({ write: AT.hole, length: 4, data: 6n });
+      guest.exit.mmio.setValue(77, 0);
+      expect(guest.next()).toEqual(HLT);
+    });
+
     test("REP MOVS from MMIO to MMIO", () => {
-      const program = code(mode).mov(R.si, AT.hole).mov(R.di, AT.hole + 0x100).mov(R.cx, 3);
+      const program = code(mode)
+        .mov(R.si, AT.hole)
+        .mov(R.di, AT.hole + 0x100)
+        .mov(R.cx, 3);
       const guest = guestIn(mode).start(program.string("movs", 2, true).hlt());
       for (let n = 0; n < 3; n++) {
         expect(guest.next()).toEqual({ read: AT.hole + 2 * n, length: 2 });
@@ -116,21 +144,35 @@ export function exitsSuite(makeSubject: () => Subject): void {
     });
 
     test("a write from memory into MMIO is split where the page ends", () => {
-      const guest = guestIn(mode).start(code(mode).store(4, AT.hole - 1, R.cx).hlt(), { rcx: 0x44332211 });
+      const guest = guestIn(mode).start(
+        code(mode)
+          .store(4, AT.hole - 1, R.cx)
+          .hlt(),
+        { rcx: 0x44332211 },
+      );
       expect(guest.next()).toEqual({ write: AT.hole, length: 3, data: 0x443322n });
       expect(guest.next()).toEqual(HLT);
       expect(guest.vm.memory.readU8(AT.hole - 1)).toBe(0x11);
     });
 
     test("a write from MMIO into memory", () => {
-      const guest = guestIn(mode).start(code(mode).store(4, AT.afterHole - 3, R.cx).hlt(), { rcx: 0x44332211 });
+      const guest = guestIn(mode).start(
+        code(mode)
+          .store(4, AT.afterHole - 3, R.cx)
+          .hlt(),
+        { rcx: 0x44332211 },
+      );
       expect(guest.next()).toEqual({ write: AT.afterHole - 3, length: 3, data: 0x332211n });
       expect(guest.next()).toEqual(HLT);
       expect(guest.vm.memory.readU8(AT.afterHole)).toBe(0x44);
     });
 
     test("a read across the end of memory", () => {
-      const guest = guestIn(mode).start(code(mode).load(4, R.cx, AT.hole - 2).hlt());
+      const guest = guestIn(mode).start(
+        code(mode)
+          .load(4, R.cx, AT.hole - 2)
+          .hlt(),
+      );
       guest.vm.memory.writeU16(AT.hole - 2, 0x2211);
       expect(guest.next()).toEqual({ read: AT.hole, length: 2 });
       guest.exit.mmio.setValue(0x4433, 0);
@@ -139,13 +181,28 @@ export function exitsSuite(makeSubject: () => Subject): void {
     });
 
     test("a read-modify-write across the start of memory", () => {
-      const guest = guestIn(mode).start(code(mode).addTo(4, AT.afterHole - 2, R.cx).hlt(), { rcx: 0x0001_0001 });
+      const guest = guestIn(mode).start(
+        code(mode)
+          .addTo(4, AT.afterHole - 2, R.cx)
+          .hlt(),
+        { rcx: 0x0001_0001 },
+      );
       guest.vm.memory.writeU16(AT.afterHole, 0x7fff);
       expect(guest.next()).toEqual({ read: AT.afterHole - 2, length: 2 });
       guest.exit.mmio.setValue(0xffff, 0);
       expect(guest.next()).toEqual({ write: AT.afterHole - 2, length: 2, data: 0n });
       expect(guest.next()).toEqual(HLT);
       expect(guest.vm.memory.readU16(AT.afterHole)).toBe(0x8001);
+    });
+
+    test("a read-modify-write across the end of memory changes it once", () => {
+      const guest = guestIn(mode).start(code(mode).addTo(4, AT.hole - 2, R.cx).hlt(), { rcx: 0x0001_0001 });
+      guest.vm.memory.writeU16(AT.hole - 2, 0x7fff);
+      expect(guest.next()).toEqual({ read: AT.hole, length: 2 });
+      guest.exit.mmio.setValue(5, 0);
+      expect(guest.next()).toEqual({ write: AT.hole, length: 2, data: 6n });
+      expect(guest.next()).toEqual(HLT);
+      expect(guest.vm.memory.readU16(AT.hole - 2)).toBe(0x8000);
     });
 
     test("HLT without an irqchip, and what comes after it", () => {
@@ -176,7 +233,11 @@ export function exitsSuite(makeSubject: () => Subject): void {
 
   describe("8 and 16 bytes in long mode", () => {
     test("MMIO read of 8 bytes", () => {
-      const guest = guestIn("long").start(code("long").load(8, R.cx, AT.hole + 8).hlt());
+      const guest = guestIn("long").start(
+        code("long")
+          .load(8, R.cx, AT.hole + 8)
+          .hlt(),
+      );
       expect(guest.next()).toEqual({ read: AT.hole + 8, length: 8 });
       guest.exit.mmio.setValue(0x12345678, 0x9abcdef0);
       expect(guest.next()).toEqual(HLT);
@@ -184,7 +245,12 @@ export function exitsSuite(makeSubject: () => Subject): void {
     });
 
     test("MMIO write of 8 bytes", () => {
-      const guest = guestIn("long").start(code("long").store(8, AT.hole + 8, R.cx).hlt(), { rcx: 0x1122334455667788n });
+      const guest = guestIn("long").start(
+        code("long")
+          .store(8, AT.hole + 8, R.cx)
+          .hlt(),
+        { rcx: 0x1122334455667788n },
+      );
       expect(guest.next()).toEqual({ write: AT.hole + 8, length: 8, data: 0x1122334455667788n });
     });
 
@@ -218,7 +284,11 @@ export function exitsSuite(makeSubject: () => Subject): void {
       const program = code("long").outTo(1, PORT, 1).label("out").load(4, R.cx, AT.hole).label("read");
       program.store(4, AT.hole, R.cx).label("written").mov(R.cx, 0).hlt();
       const guest = guestIn("long").start(program);
-      for (const [label, rcx] of [["out", 0], ["read", 9], ["written", 9]] as const) {
+      for (const [label, rcx] of [
+        ["out", 0],
+        ["read", 9],
+        ["written", 9],
+      ] as const) {
         guest.next();
         guest.exit.mmio.setValue(9, 0);
         guest.complete();
@@ -276,19 +346,19 @@ export function exitsSuite(makeSubject: () => Subject): void {
       expect(guest.next()).toEqual(HLT);
     });
 
-    test("a kick from another thread ends an endless loop", async () => {
+    test("a kick from another thread ends an endless loop", () => {
       const subject = makeSubject();
       const guest = new Guest(subject, "long").start(code("long").label("loop").jump("loop"));
-      await subject.kickFromThread(guest.vcpu, 5);
+      subject.kickFromThread(guest.vcpu, 5);
       expect(guest.vcpu.run()).toBe(EINTR);
       expect(guest.seen()).toEqual({ exit: "KVM_EXIT_INTR" });
     });
 
-    test("a kick from another thread ends the sleep of HLT, which stays halted", async () => {
+    test("a kick from another thread ends the sleep of HLT, which stays halted", () => {
       const subject = makeSubject();
       const guest = new Guest(subject, "long", { irqchip: true }).start(code("long").hlt().outTo(1, PORT, 1));
       for (let n = 0; n < 2; n++) {
-        await subject.kickFromThread(guest.vcpu, 5);
+        subject.kickFromThread(guest.vcpu, 5);
         expect(guest.vcpu.run()).toBe(EINTR);
         expect(guest.regs().rip_num).toBe(AT.code + 1);
       }

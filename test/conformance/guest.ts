@@ -1,18 +1,23 @@
-import { expect } from "vitest";
+import { expect, type TestContext } from "vitest";
 import { assign, create, type StructInit } from "../../src/base/struct-layout.ts";
 import type { Engine, Vm } from "../../src/kvm/engine.ts";
 import { KvmError } from "../../src/kvm/errno.ts";
 import type { EventFd } from "../../src/kvm/eventfd.ts";
 import { ExitView } from "../../src/kvm/exit.ts";
 import type { Vcpu } from "../../src/kvm/vcpu.ts";
+import * as CAP from "../../src/spec/kvm/capability.ts";
 import { EINTR } from "../../src/spec/kvm/errno.ts";
+import { exitReasonName, KVM_EXIT_IO, KVM_EXIT_IO_OUT, KVM_EXIT_MMIO } from "../../src/spec/kvm/exit.ts";
 import {
-  exitReasonName,
-  KVM_EXIT_IO,
-  KVM_EXIT_IO_OUT,
-  KVM_EXIT_MMIO,
-} from "../../src/spec/kvm/exit.ts";
-import { KVM_MP_STATE_RUNNABLE, type KvmRegs, type KvmSegment, type KvmSregs, kvm_dtable, kvm_mp_state, kvm_regs, kvm_segment } from "../../src/spec/kvm/vcpu-struct.ts";
+  KVM_MP_STATE_RUNNABLE,
+  type KvmRegs,
+  type KvmSegment,
+  type KvmSregs,
+  kvm_dtable,
+  kvm_mp_state,
+  kvm_regs,
+  kvm_segment,
+} from "../../src/spec/kvm/vcpu-struct.ts";
 import { kvm_pit_config, kvm_userspace_memory_region } from "../../src/spec/kvm/vm-struct.ts";
 import { CR0, CR4, EFER } from "../../src/spec/x86/control-register.ts";
 import type { Bits, Code } from "./assembler.ts";
@@ -23,9 +28,9 @@ export interface Subject {
   /** Called with every vCPU: kicks it if the test still runs after some seconds, which a guest asleep would not end. */
   watch(vcpu: Vcpu): void;
   /** Calls `vcpu.kick()`, or what it stands for, from another thread, some milliseconds from now. */
-  kickFromThread(vcpu: Vcpu, milliseconds: number): Promise<void>;
+  kickFromThread(vcpu: Vcpu, milliseconds: number): void;
   /** Signals an EventFd from another thread, and makes `vcpu.run` look at it or return EINTR. */
-  signalFromThread(vcpu: Vcpu, event: EventFd, milliseconds: number): Promise<void>;
+  signalFromThread(vcpu: Vcpu, event: EventFd, milliseconds: number): void;
 }
 
 export const MODES = ["real", "protected", "compatibility", "long"] as const;
@@ -220,7 +225,15 @@ export class Guest {
     sregs.efer_num = 0;
     for (const name of ["ds", "es", "fs", "gs", "ss"] as const) flat(sregs[name], SELECTOR.data, 3, false);
     flat(sregs.cs, code64 ? SELECTOR.code64 : SELECTOR.code, 0xb, code64);
-    assign(kvm_segment, sregs.tr, { base: AT.tss, limit: 0x67, selector: SELECTOR.tss, type: 0xb, present: 1, s: 0, unusable: 0 });
+    assign(kvm_segment, sregs.tr, {
+      base: AT.tss,
+      limit: 0x67,
+      selector: SELECTOR.tss,
+      type: 0xb,
+      present: 1,
+      s: 0,
+      unusable: 0,
+    });
     assign(kvm_segment, sregs.ldt, { unusable: 1, present: 0 });
     assign(kvm_dtable, sregs.gdt, { base: AT.gdt, limit: GDT.length * 8 - 1 });
     assign(kvm_dtable, sregs.idt, { base: AT.idt, limit: 0xfff });
@@ -254,4 +267,9 @@ export function errnoOf(call: () => unknown): string {
     if (error instanceof KvmError) return error.code;
     throw error;
   }
+}
+
+/** Skips a test, and says why, if the engine lacks a capability. */
+export function need({ skip }: TestContext, { engine }: Subject, cap: keyof typeof CAP): void {
+  skip(engine.checkExtension(CAP[cap]) === 0, `engine ${engine.name} has no ${cap}`);
 }

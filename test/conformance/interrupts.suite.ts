@@ -30,7 +30,8 @@ const HANDLERS = AT.code + 0x800;
 
 /** Interrupts with the controllers in the engine and without. Guests are in protected mode, where the APICs are within reach. */
 export function interruptsSuite(makeSubject: () => Subject): void {
-  const protectedGuest = (options: GuestOptions = { irqchip: true }): Guest => new Guest(makeSubject(), "protected", options);
+  const protectedGuest = (options: GuestOptions = { irqchip: true }): Guest =>
+    new Guest(makeSubject(), "protected", options);
   const program = (): Code => new Code(32, AT.code);
   /** Turns the local APIC on and the 8259A's way to the processor off. */
   const enableLapic = (code: Code): Code =>
@@ -40,22 +41,31 @@ export function interruptsSuite(makeSubject: () => Subject): void {
   /** A handler that tells its vector, ends the interrupt and returns. */
   const handle = (guest: Guest, vector: number): void => {
     const code = new Code(32, HANDLERS + (vector & 0x3f) * 0x40).bytes(0x50, 0x52, 0xb0, vector).outAl(PORT);
-    guest.place(code.storeImmediate(LAPIC + APIC.EOI, 0).bytes(0x5a, 0x58).iret());
+    guest.place(
+      code
+        .storeImmediate(LAPIC + APIC.EOI, 0)
+        .bytes(0x5a, 0x58)
+        .iret(),
+    );
     guest.gate(vector, code.origin);
   };
   /** A guest that handles vectors, does `setup` with interrupts off, says READY and then sleeps for interrupts. */
   const sleeper = (vectors: readonly number[], setup: (code: Code) => Code, options?: GuestOptions): Guest => {
     const guest = protectedGuest(options);
     for (const vector of vectors) handle(guest, vector);
-    const code = ready(setup(enableLapic(program()))).sti().label("sleep").hlt().jump("sleep");
+    const code = ready(setup(enableLapic(program())))
+      .sti()
+      .label("sleep")
+      .hlt()
+      .jump("sleep");
     guest.start(code);
     expect(guest.next()).toEqual(READY_SEEN);
     return guest;
   };
   const interrupted = (vector: number) => ({ out: PORT, size: 1, data: [vector] });
   /** Runs in vain: the guest sleeps until another thread kicks. */
-  const nothing = async (guest: Guest): Promise<void> => {
-    await guest.subject.kickFromThread(guest.vcpu, 3);
+  const nothing = (guest: Guest): void => {
+    guest.subject.kickFromThread(guest.vcpu, 3);
     expect(guest.vcpu.run()).toBe(EINTR);
   };
   const ioapicEntry = (code: Code, pin: number, low: number): Code =>
@@ -65,14 +75,20 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       .storeImmediate(IOAPIC, 0x11 + 2 * pin)
       .storeImmediate(IOAPIC + 0x10, 0);
 
-  describe("8259A", async () => {
+  describe("8259A", () => {
     const initialise = (code: Code, base: number): Code => {
-      for (const [port, value] of [[0x20, 0x11], [0x21, base], [0x21, 4], [0x21, 1], [0x21, 0xf8]] as const)
+      for (const [port, value] of [
+        [0x20, 0x11],
+        [0x21, base],
+        [0x21, 4],
+        [0x21, 1],
+        [0x21, 0xf8],
+      ] as const)
         code.outTo(1, port, value);
       return code;
     };
 
-    test("an edge in real mode", async () => {
+    test("an edge in real mode", () => {
       const guest = new Guest(makeSubject(), "real", { irqchip: true });
       const handler = new Code(16, HANDLERS).bytes(0xb0, 0x21).outAl(PORT).outTo(1, 0x20, 0x20).iret();
       guest.place(handler);
@@ -81,7 +97,7 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       guest.next();
       guest.vm.irqLine(1, 1);
       expect(guest.next()).toEqual(interrupted(0x21));
-      await nothing(guest);
+      nothing(guest);
       guest.vm.irqLine(1, 0);
       guest.vm.irqLine(1, 1);
       expect(guest.next()).toEqual(interrupted(0x21));
@@ -92,37 +108,46 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       const handler = new Code(16, HANDLERS).bytes(0xb0, 0x20).outAl(PORT).outTo(1, 0x20, 0x20).iret();
       guest.place(handler);
       guest.gate(0x20, handler.origin);
-      const code = initialise(new Code(16, AT.code), 0x20).outTo(1, 0x43, 0x34).outTo(1, 0x40, 0xa9).outTo(1, 0x40, 0x04);
+      const code = initialise(new Code(16, AT.code), 0x20)
+        .outTo(1, 0x43, 0x34)
+        .outTo(1, 0x40, 0xa9)
+        .outTo(1, 0x40, 0x04);
       guest.start(code.sti().label("sleep").hlt().jump("sleep"));
       for (let n = 0; n < 3; n++) expect(guest.next()).toEqual(interrupted(0x20));
     });
   });
 
   describe("I/O APIC", () => {
-    test("an edge interrupts once", async () => {
+    test("an edge interrupts once", () => {
       const guest = sleeper([0x50], (code) => ioapicEntry(code, 10, 0x50));
       guest.vm.irqLine(10, 1);
       expect(guest.next()).toEqual(interrupted(0x50));
-      await nothing(guest);
+      nothing(guest);
       guest.vm.irqLine(10, 0);
-      await nothing(guest);
+      nothing(guest);
       guest.vm.irqLine(10, 1);
       expect(guest.next()).toEqual(interrupted(0x50));
     });
 
-    test("a level interrupts until it is lowered", async () => {
+    test("a level interrupts until it is lowered", () => {
       const guest = sleeper([0x51], (code) => ioapicEntry(code, 11, 0x51 | LVT.LEVEL));
       guest.vm.irqLine(11, 1);
       for (let n = 0; n < 3; n++) expect(guest.next()).toEqual(interrupted(0x51));
       guest.vm.irqLine(11, 0);
-      await nothing(guest);
+      nothing(guest);
     });
 
-    test("a masked pin keeps a level", async () => {
+    test("a masked pin keeps a level", () => {
       const guest = sleeper([0x51], (code) => ioapicEntry(code, 11, 0x51 | LVT.LEVEL | LVT.MASK));
       guest.vm.irqLine(11, 1);
-      await nothing(guest);
-      guest.start(ioapicEntry(program(), 11, 0x51 | LVT.LEVEL).sti().label("sleep").hlt().jump("sleep"));
+      nothing(guest);
+      guest.start(
+        ioapicEntry(program(), 11, 0x51 | LVT.LEVEL)
+          .sti()
+          .label("sleep")
+          .hlt()
+          .jump("sleep"),
+      );
       expect(guest.next()).toEqual(interrupted(0x51));
     });
   });
@@ -134,10 +159,10 @@ export function interruptsSuite(makeSubject: () => Subject): void {
         .storeImmediate(LAPIC + APIC.LVT_TIMER, 0x60 | (mode << LVT.TIMER_MODE_SHIFT))
         .storeImmediate(LAPIC + APIC.INITIAL_COUNT, 100_000);
 
-    test("the timer, once", async () => {
+    test("the timer, once", () => {
       const guest = sleeper([0x60], timer(TIMER_MODE.ONE_SHOT));
       expect(guest.next()).toEqual(interrupted(0x60));
-      await nothing(guest);
+      nothing(guest);
     });
 
     test("the timer, periodically", () => {
@@ -152,7 +177,7 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       for (let n = 0; n < 3; n++) expect(guest.next()).toEqual(interrupted(0x60));
     });
 
-    test("the TSC deadline", async () => {
+    test("the TSC deadline", () => {
       const guest = protectedGuest();
       handle(guest, 0x60);
       const code = enableLapic(program()).storeImmediate(LAPIC + APIC.LVT_TIMER, 0x60 | (2 << LVT.TIMER_MODE_SHIFT));
@@ -160,22 +185,31 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       code.bytes(0x0f, 0x31, 0x05, 0x40, 0x0d, 0x03, 0x00, 0x83, 0xd2, 0x00).mov(R.cx, 0x6e0).bytes(0x0f, 0x30);
       guest.start(code.sti().label("sleep").hlt().jump("sleep"));
       expect(guest.next()).toEqual(interrupted(0x60));
-      await nothing(guest);
+      nothing(guest);
     });
 
-    test("an interrupt to itself by ICR, and by the x2APIC's register", async () => {
+    test("an interrupt to itself by ICR, and by the x2APIC's register", () => {
       const guest = protectedGuest();
       handle(guest, 0x61);
-      const code = enableLapic(program()).sti().storeImmediate(LAPIC + APIC.ICR, 0x61 | (1 << 18)).nop();
+      const code = enableLapic(program())
+        .sti()
+        .storeImmediate(LAPIC + APIC.ICR, 0x61 | (1 << 18))
+        .nop();
       guest.start(code.label("sleep").hlt().jump("sleep"));
       expect(guest.next()).toEqual(interrupted(0x61));
       const handler = new Code(32, HANDLERS + 0xf00).bytes(0xb0, 0x72).outAl(PORT).wrmsr(0x80b, 0).iret();
       guest.place(handler);
       guest.gate(0x72, handler.origin);
-      const x2apic = program().wrmsr(0x1b, LAPIC | 0xd00).sti().wrmsr(0x83f, 0x72).label("sleep").hlt().jump("sleep");
+      const x2apic = program()
+        .wrmsr(0x1b, LAPIC | 0xd00)
+        .sti()
+        .wrmsr(0x83f, 0x72)
+        .label("sleep")
+        .hlt()
+        .jump("sleep");
       guest.start(x2apic);
       expect(guest.next()).toEqual(interrupted(0x72));
-      await nothing(guest);
+      nothing(guest);
     });
 
     test("higher vectors first, lower ones after EOI", () => {
@@ -186,14 +220,22 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       expect(guest.next()).toEqual(interrupted(0x50));
     });
 
-    test("the task priority holds an interrupt back", async () => {
+    test("the task priority holds an interrupt back", () => {
       const guest = sleeper([0x50, 0x70], (code) => code.storeImmediate(LAPIC + APIC.TPR, 0x60));
       guest.vm.signalMsi(LAPIC, 0, 0x50);
-      await nothing(guest);
+      nothing(guest);
       guest.vm.signalMsi(LAPIC, 0, 0x70);
       expect(guest.next()).toEqual(interrupted(0x70));
-      await nothing(guest);
-      guest.start(program().sti().storeImmediate(LAPIC + APIC.TPR, 0x40).jump("on").label("on").outTo(1, PORT, 1).hlt());
+      nothing(guest);
+      guest.start(
+        program()
+          .sti()
+          .storeImmediate(LAPIC + APIC.TPR, 0x40)
+          .jump("on")
+          .label("on")
+          .outTo(1, PORT, 1)
+          .hlt(),
+      );
       expect(guest.next()).toEqual(interrupted(0x50));
     });
 
@@ -206,7 +248,12 @@ export function interruptsSuite(makeSubject: () => Subject): void {
         code.mov(R.bx, LAPIC + offset).bytes(0xc7, 0x03, value & 0xff, value >> 8, 0, 0);
       const code = lapic(new Code(64, AT.code), APIC.SVR, 0x1ff);
       lapic(code, APIC.TPR, 0x70).bytes(0x44, 0x0f, 0x20, 0xc0).outAl(PORT);
-      code.mov(R.ax, 9).bytes(0x44, 0x0f, 0x22, 0xc0).mov(R.bx, LAPIC + APIC.TPR).bytes(0x8b, 0x03).outAl(PORT);
+      code
+        .mov(R.ax, 9)
+        .bytes(0x44, 0x0f, 0x22, 0xc0)
+        .mov(R.bx, LAPIC + APIC.TPR)
+        .bytes(0x8b, 0x03)
+        .outAl(PORT);
       code.sti().nop().outTo(1, READY, 0).mov(R.ax, 2).bytes(0x44, 0x0f, 0x22, 0xc0).nop().outTo(1, PORT, 1);
       guest.start(code);
       expect(guest.next()).toMatchObject({ data: [7] });
@@ -227,7 +274,11 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       const handler = new Code(32, HANDLERS).bytes(0x88, 0xd8).outAl(PORT).hlt();
       guest.place(handler);
       guest.gate(0x50, handler.origin);
-      guest.start(body(ready(enableLapic(program()))).bytes(0x43, 0x43, 0x43).hlt());
+      guest.start(
+        body(ready(enableLapic(program())))
+          .bytes(0x43, 0x43, 0x43)
+          .hlt(),
+      );
       guest.next();
       guest.vm.signalMsi(LAPIC, 0, 0x50);
       return guest;
@@ -284,14 +335,14 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       expect(guest.vcpu.getVcpuEvents().nmi).toMatchObject({ masked: 0, pending: 0 });
     });
 
-    test("wakes HLT with interrupts off", async () => {
+    test("wakes HLT with interrupts off", () => {
       const guest = withHandler(ready(program().cli()).hlt().outTo(1, PORT, 8));
-      await nothing(guest);
+      nothing(guest);
       guest.vcpu.nmi();
       expect([guest.next(), guest.next(), guest.next()]).toEqual([interrupted(2), interrupted(3), interrupted(8)]);
     });
 
-    test("does not wake HLT while it is masked", async () => {
+    test("does not wake HLT while it is masked", () => {
       const guest = protectedGuest();
       const handler = new Code(32, HANDLERS).outTo(1, PORT, 2).hlt().outTo(1, PORT, 3);
       guest.place(handler);
@@ -301,7 +352,7 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       guest.vcpu.nmi();
       expect(guest.next()).toEqual(interrupted(2));
       guest.vcpu.nmi();
-      await nothing(guest);
+      nothing(guest);
     });
 
     test("by an MSI and by the local APIC", () => {
@@ -309,7 +360,12 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       guest.vm.signalMsi(LAPIC, 0, DELIVERY_MODE.NMI << 8);
       expect(guest.next()).toEqual(interrupted(2));
       const icr = (1 << 18) | (1 << 14) | (DELIVERY_MODE.NMI << 8);
-      const other = withHandler(ready(enableLapic(program())).storeImmediate(LAPIC + APIC.ICR, icr).nop().hlt());
+      const other = withHandler(
+        ready(enableLapic(program()))
+          .storeImmediate(LAPIC + APIC.ICR, icr)
+          .nop()
+          .hlt(),
+      );
       expect(other.next()).toEqual(interrupted(2));
     });
   });
@@ -339,7 +395,7 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       expect(errnoOf(() => guest.vm.setGsiRouting(create(kvm_irq_routing, { nr: 1, entries: wrong })))).toBe("EINVAL");
     });
 
-    test("a signal of an irqfd is an edge", async () => {
+    test("a signal of an irqfd is an edge", () => {
       const guest = sleeper([0x50], (code) => ioapicEntry(code, 5, 0x50));
       const event = new EventFd();
       guest.vm.irqfd(create(kvm_irqfd, { gsi: 5 }), event);
@@ -347,14 +403,14 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       for (let n = 0; n < 2; n++) {
         event.signal();
         expect(guest.next()).toEqual(interrupted(0x50));
-        await nothing(guest);
+        nothing(guest);
       }
       guest.vm.irqfd(create(kvm_irqfd, { gsi: 5, flags: KVM_IRQFD_FLAG_DEASSIGN }), event);
       event.signal();
-      await nothing(guest);
+      nothing(guest);
     });
 
-    test("a resampling irqfd is told at EOI", async () => {
+    test("a resampling irqfd is told at EOI", () => {
       const guest = sleeper([0x50], (code) => ioapicEntry(code, 5, 0x50 | LVT.LEVEL));
       const event = new EventFd();
       const resample = new EventFd();
@@ -362,20 +418,20 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       event.signal();
       expect(guest.next()).toEqual(interrupted(0x50));
       expect(resample.take()).toBe(0);
-      await nothing(guest);
+      nothing(guest);
       expect(resample.take()).toBe(1);
       event.signal();
       expect(guest.next()).toEqual(interrupted(0x50));
     });
 
-    test("an irqfd signalled in another thread wakes HLT", async () => {
+    test("an irqfd signalled in another thread wakes HLT", () => {
       const subject = makeSubject();
       const guest = new Guest(subject, "protected", { irqchip: true });
       handle(guest, 0x50);
       guest.start(ioapicEntry(enableLapic(program()), 5, 0x50).sti().label("sleep").hlt().jump("sleep"));
       const event = new EventFd();
       guest.vm.irqfd(create(kvm_irqfd, { gsi: 5 }), event);
-      await subject.signalFromThread(guest.vcpu, event, 5);
+      subject.signalFromThread(guest.vcpu, event, 5);
       while (guest.vcpu.run() === EINTR);
       expect(guest.seen()).toEqual(interrupted(0x50));
     });
@@ -397,7 +453,10 @@ export function interruptsSuite(makeSubject: () => Subject): void {
     });
 
     test("memory-mapped, with one value or any length", () => {
-      const code = program().storeImmediate(AT.hole, 5).storeImmediate(AT.hole, 6).storeImmediate(AT.hole + 8, 7);
+      const code = program()
+        .storeImmediate(AT.hole, 5)
+        .storeImmediate(AT.hole, 6)
+        .storeImmediate(AT.hole + 8, 7);
       const guest = protectedGuest({}).start(code.store(1, AT.hole + 8, R.ax).hlt());
       const five = bind(guest, { addr: AT.hole, len: 4, datamatch: 5, flags: KVM_IOEVENTFD_FLAG_DATAMATCH });
       const any = bind(guest, { addr: AT.hole + 8, len: 0 });
@@ -416,7 +475,13 @@ export function interruptsSuite(makeSubject: () => Subject): void {
     });
 
     test("an instruction that also needs an exit signals once", () => {
-      const guest = protectedGuest({}).start(program().mov(R.si, AT.hole + 16).mov(R.di, AT.hole).string("movs", 4, false).hlt());
+      const guest = protectedGuest({}).start(
+        program()
+          .mov(R.si, AT.hole + 16)
+          .mov(R.di, AT.hole)
+          .string("movs", 4, false)
+          .hlt(),
+      );
       const event = bind(guest, { addr: AT.hole, len: 4 });
       expect(guest.next()).toEqual({ read: AT.hole + 16, length: 4 });
       expect(guest.next()).toEqual(HLT);
@@ -471,7 +536,14 @@ export function interruptsSuite(makeSubject: () => Subject): void {
 
     test("the task priority goes in and out by kvm_run", () => {
       const guest = new Guest(makeSubject(), "long");
-      guest.start(new Code(64, AT.code).bytes(0x44, 0x0f, 0x20, 0xc0).outAl(PORT).mov(R.ax, 3).bytes(0x44, 0x0f, 0x22, 0xc0).hlt());
+      guest.start(
+        new Code(64, AT.code)
+          .bytes(0x44, 0x0f, 0x20, 0xc0)
+          .outAl(PORT)
+          .mov(R.ax, 3)
+          .bytes(0x44, 0x0f, 0x22, 0xc0)
+          .hlt(),
+      );
       guest.exit.cr8 = 6;
       expect(guest.next()).toEqual(interrupted(6));
       expect(guest.next()).toEqual(HLT);

@@ -32,39 +32,31 @@ class CountingClock implements Clock {
   }
 }
 
+/** The other thread: kicks and signals after some time, and regularly while a test runs too long. */
 const THREAD = `
-  const { workerData } = require("node:worker_threads");
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, workerData.milliseconds);
-  if (workerData.event) Atomics.add(workerData.event, 0, 1);
-  Atomics.store(workerData.kick, 0, 1);
-  Atomics.notify(workerData.kick, 0);
-`;
-
-const WATCHDOG = `
   const { parentPort } = require("node:worker_threads");
-  let timer;
-  parentPort.on("message", (kick) => {
-    clearInterval(timer);
-    timer = setInterval(() => { Atomics.store(kick, 0, 1); Atomics.notify(kick, 0); }, 5000);
+  const kick = (word) => { Atomics.store(word, 0, 1); Atomics.notify(word, 0); };
+  let watchdog;
+  parentPort.on("message", ({ vcpu, event, milliseconds }) => {
+    if (milliseconds !== undefined) return setTimeout(() => { if (event) Atomics.add(event, 0, 1); kick(vcpu); }, milliseconds);
+    clearInterval(watchdog);
+    watchdog = setInterval(() => kick(vcpu), 5000);
   });
 `;
+const thread = new Worker(THREAD, { eval: true });
+afterAll(() => thread.terminate());
 
-const watchdog = new Worker(WATCHDOG, { eval: true });
-afterAll(() => watchdog.terminate());
-
-/** Resolves when the other thread runs; what it does comes later, whatever this one does. */
-async function fromThread(vcpu: Vcpu, milliseconds: number, event?: Int32Array): Promise<void> {
+function tell(vcpu: Vcpu, milliseconds?: number, event?: Int32Array): void {
   if (!(vcpu instanceof WasmVcpu)) throw new Error("not a vCPU of this engine");
-  const worker = new Worker(THREAD, { eval: true, workerData: { kick: vcpu.shared.kick, event, milliseconds } });
-  await new Promise((resolve) => worker.once("online", resolve));
+  thread.postMessage({ vcpu: vcpu.shared.kick, event, milliseconds });
 }
 
 function makeSubject(): Subject {
   return {
     engine: new WasmEngine(modules, new CountingClock()),
-    watch: (vcpu) => watchdog.postMessage(vcpu instanceof WasmVcpu ? vcpu.shared.kick : undefined),
-    kickFromThread: (vcpu, milliseconds) => fromThread(vcpu, milliseconds),
-    signalFromThread: (vcpu, event, milliseconds) => fromThread(vcpu, milliseconds, event.words),
+    watch: (vcpu) => tell(vcpu),
+    kickFromThread: (vcpu, milliseconds) => tell(vcpu, milliseconds),
+    signalFromThread: (vcpu, event, milliseconds) => tell(vcpu, milliseconds, event.words),
   };
 }
 

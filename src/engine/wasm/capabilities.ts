@@ -1,6 +1,6 @@
-import * as CAP from "../../spec/kvm/capability.ts";
 import { MAX_SLOTS } from "../../isa/state.ts";
 import { MAX_IRQ_ROUTES } from "../../kvm/irq-routing.ts";
+import * as CAP from "../../spec/kvm/capability.ts";
 
 /** KVM_CHECK_EXTENSION: what the software engine has; everything else is absent. */
 const CAPABILITIES: ReadonlyMap<number, number> = new Map([

@@ -1,7 +1,7 @@
-import { decode, DECODE } from "../../isa/decoder/decode.ts";
+import { DECODE, decode } from "../../isa/decoder/decode.ts";
 import { Instruction } from "../../isa/decoder/instruction.ts";
-import { endsBlock } from "../../isa/table/forms.ts";
 import { MODE, PAGE_FLAG } from "../../isa/state.ts";
+import { endsBlock } from "../../isa/table/forms.ts";
 import { HANDLER, RECORD, RECORD_SIZE, RecordWriter } from "./interpreter/record.ts";
 
 const PAGE_SIZE = 0x1000;
@@ -78,7 +78,8 @@ export class CodeCache {
    * Returns its first record, or 0 if fetching its second page trapped.
    */
   decodeBlock(host: number, mode: number, linearLow: number, linearHigh: number): number {
-    if (this.#next + (MAX_BLOCK + 2) * RECORD_SIZE > this.#arena.end || this.#blocks >= this.#arena.maxBlocks) this.reset();
+    if (this.#next + (MAX_BLOCK + 2) * RECORD_SIZE > this.#arena.end || this.#blocks >= this.#arena.maxBlocks)
+      this.reset();
     const first = this.#next;
     const delta = this.#decodePage(host, mode);
     if (this.#next > first) {
@@ -113,7 +114,8 @@ export class CodeCache {
 
   /** Records of a block that may be running become exits to the dispatcher. */
   #drop(block: Block): void {
-    for (let at = block.first; at < block.end; at += RECORD_SIZE) this.#view.setUint32(at + RECORD.handler, HANDLER.leave, true);
+    for (let at = block.first; at < block.end; at += RECORD_SIZE)
+      this.#view.setUint32(at + RECORD.handler, HANDLER.leave, true);
     if (block.mapped) this.#map.set(block.host, block.mode, 0);
   }
 

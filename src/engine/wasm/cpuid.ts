@@ -27,8 +27,30 @@ const LINEAR_ADDRESS_BITS = 48;
 
 /** Features of the processor apart from its instructions: paging, interrupts, MSRs. */
 const SYSTEM_FEATURES = [
-  "fpu", "de", "pse", "tsc", "msr", "pae", "apic", "mtrr", "pge", "pat", "pse36", "x2apic", "tsc_deadline", "hypervisor", "arat", "smep", "erms",
-  "fsrm", "zero_fcs_fds", "arch_capabilities", "nx", "lm", "lahf_lm", "invtsc",
+  "fpu",
+  "de",
+  "pse",
+  "tsc",
+  "msr",
+  "pae",
+  "apic",
+  "mtrr",
+  "pge",
+  "pat",
+  "pse36",
+  "x2apic",
+  "tsc_deadline",
+  "hypervisor",
+  "arat",
+  "smep",
+  "erms",
+  "fsrm",
+  "zero_fcs_fds",
+  "arch_capabilities",
+  "nx",
+  "lm",
+  "lahf_lm",
+  "invtsc",
 ];
 
 /** What the engine can show: the features above, and the instruction sets of which the table has every instruction. */
@@ -47,7 +69,14 @@ const VENDOR = "GenuineIntel";
 const BRAND = "tskvm virtual CPU";
 
 const entry = (leaf: number, registers: Partial<Entry> = {}): Entry => ({
-  function: leaf, index: 0, flags: 0, eax: 0, ebx: 0, ecx: 0, edx: 0, ...registers,
+  function: leaf,
+  index: 0,
+  flags: 0,
+  eax: 0,
+  ebx: 0,
+  ecx: 0,
+  edx: 0,
+  ...registers,
 });
 
 /** Four ASCII characters as a little-endian word. */
@@ -59,7 +88,12 @@ function word(text: string, at: number): number {
 
 function brandEntries(): Entry[] {
   return [0, 16, 32].map((at, n) =>
-    entry(0x8000_0002 + n, { eax: word(BRAND, at), ebx: word(BRAND, at + 4), ecx: word(BRAND, at + 8), edx: word(BRAND, at + 12) }),
+    entry(0x8000_0002 + n, {
+      eax: word(BRAND, at),
+      ebx: word(BRAND, at + 4),
+      ecx: word(BRAND, at + 8),
+      edx: word(BRAND, at + 12),
+    }),
   );
 }
 
@@ -73,8 +107,16 @@ function baseEntries(): Entry[] {
     entry(4, indexed),
     entry(6),
     entry(7, indexed),
-    entry(KVM_CPUID_SIGNATURE, { eax: KVM_CPUID_FEATURES, ebx: KVM_SIGNATURE[0], ecx: KVM_SIGNATURE[1], edx: KVM_SIGNATURE[2] }),
-    entry(KVM_CPUID_FEATURES, { eax: KVM_FEATURE.CLOCKSOURCE | KVM_FEATURE.CLOCKSOURCE2 | KVM_FEATURE.CLOCKSOURCE_STABLE | KVM_FEATURE.NOP_IO_DELAY }),
+    entry(KVM_CPUID_SIGNATURE, {
+      eax: KVM_CPUID_FEATURES,
+      ebx: KVM_SIGNATURE[0],
+      ecx: KVM_SIGNATURE[1],
+      edx: KVM_SIGNATURE[2],
+    }),
+    entry(KVM_CPUID_FEATURES, {
+      eax:
+        KVM_FEATURE.CLOCKSOURCE | KVM_FEATURE.CLOCKSOURCE2 | KVM_FEATURE.CLOCKSOURCE_STABLE | KVM_FEATURE.NOP_IO_DELAY,
+    }),
     entry(0x8000_0000, { eax: 0x8000_0008 }),
     entry(0x8000_0001),
     ...brandEntries(),

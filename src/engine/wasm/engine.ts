@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
-import { KvmError } from "../../kvm/errno.ts";
 import type { CreateVmOptions, Engine } from "../../kvm/engine.ts";
+import { KvmError } from "../../kvm/errno.ts";
 import { EINVAL, ENOMEM } from "../../spec/kvm/errno.ts";
 import { KVM_VCPU_MMAP_SIZE } from "../../spec/kvm/run-struct.ts";
 import type { KvmCpuid2 } from "../../spec/kvm/vcpu-struct.ts";

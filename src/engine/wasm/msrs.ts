@@ -58,8 +58,10 @@ export class Msrs {
     if (stored) cells.setWide(CPU.exitData, stored.lo, stored.hi);
     else if (index === MSR.TSC) cells.setNumber(CPU.exitData, tsc.read());
     else if (index === MSR.MTRRCAP) cells.setWide(CPU.exitData, MTRR_CAPABILITIES, 0);
-    else if (index === MSR.ARCH_CAPABILITIES && cpuid.has("arch_capabilities")) cells.setWide(CPU.exitData, ARCH_CAPABILITIES, 0);
-    else if (index === MSR.PLATFORM_ID || index === MSR.BIOS_SIGN_ID || index === MSR.MCG_CAP) cells.setWide(CPU.exitData, 0, 0);
+    else if (index === MSR.ARCH_CAPABILITIES && cpuid.has("arch_capabilities"))
+      cells.setWide(CPU.exitData, ARCH_CAPABILITIES, 0);
+    else if (index === MSR.PLATFORM_ID || index === MSR.BIOS_SIGN_ID || index === MSR.MCG_CAP)
+      cells.setWide(CPU.exitData, 0, 0);
     else return this.#readApic(index);
     return true;
   }
@@ -80,7 +82,8 @@ export class Msrs {
     } else if (index !== MSR.BIOS_SIGN_ID) return this.#writeApic(index, lo, hi);
     const gpa = hi * TWO_32 + lo;
     const enabled = lo & 1;
-    if (index === KVM_MSR.SYSTEM_TIME || index === KVM_MSR.SYSTEM_TIME_NEW) pvclock.enable(gpa - enabled, enabled === 1);
+    if (index === KVM_MSR.SYSTEM_TIME || index === KVM_MSR.SYSTEM_TIME_NEW)
+      pvclock.enable(gpa - enabled, enabled === 1);
     else if (index === KVM_MSR.WALL_CLOCK || index === KVM_MSR.WALL_CLOCK_NEW) pvclock.writeWallClock(gpa);
     return true;
   }
@@ -99,5 +102,7 @@ export class Msrs {
 }
 
 function isApic(index: number): boolean {
-  return index === MSR.APIC_BASE || index === MSR.TSC_DEADLINE || (index >= MSR.X2APIC_FIRST && index <= MSR.X2APIC_LAST);
+  return (
+    index === MSR.APIC_BASE || index === MSR.TSC_DEADLINE || (index >= MSR.X2APIC_FIRST && index <= MSR.X2APIC_LAST)
+  );
 }

@@ -1,5 +1,5 @@
-import type { ExitView } from "../../kvm/exit.ts";
 import { CPU, EXIT, REPLAY_ENTRIES, REPLAY_ENTRY, REPLAY_ENTRY_SIZE, SEGMENT, segmentOffset } from "../../isa/state.ts";
+import type { ExitView } from "../../kvm/exit.ts";
 import {
   KVM_EXIT_INTERNAL_ERROR,
   KVM_EXIT_IO,
@@ -38,7 +38,8 @@ export class PendingExit {
   /** Fills the page with the exit that CPU.exitReason and so on describe. */
   fill(): void {
     const cells = this.#cells;
-    const kind = cells.i32(CPU.exitReason);
+    const tooMany = cells.i32(CPU.replayCount) >= REPLAY_ENTRIES;
+    const kind = tooMany ? EXIT.fetch : cells.i32(CPU.exitReason);
     this.#kind = kind;
     this.#remember();
     const size = cells.i32(CPU.exitSize);
@@ -76,8 +77,9 @@ export class PendingExit {
       this.#exit.reason = kind === EXIT.msrRead ? KVM_EXIT_X86_RDMSR : KVM_EXIT_X86_WRMSR;
       return;
     }
-    // code outside memory cannot be fetched, as KVM's emulator cannot
+    // code outside memory cannot be fetched, and no emulation makes so many accesses: KVM's cannot either
     this.#kind = EXIT.none;
+    this.forget();
     this.#exit.fillEmulationFailure(KVM_INTERNAL_ERROR_EMULATION, 0, new Uint8Array(0));
     this.#exit.reason = KVM_EXIT_INTERNAL_ERROR;
   }
@@ -98,7 +100,6 @@ export class PendingExit {
   #record(): void {
     const cells = this.#cells;
     const count = cells.i32(CPU.replayCount);
-    if (count >= REPLAY_ENTRIES) throw new Error("an instruction made more device accesses than any can");
     const entry = CPU.replay + count * REPLAY_ENTRY_SIZE;
     cells.setI32(entry + REPLAY_ENTRY.kind, this.#kind);
     cells.setI32(entry + REPLAY_ENTRY.size, cells.i32(CPU.exitSize));

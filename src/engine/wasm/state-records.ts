@@ -1,6 +1,13 @@
 import { CPU, EFLAGS, SEGMENT, type SegmentName, segmentOffset } from "../../isa/state.ts";
 import {
-  type KvmDebugregs, type KvmDtable, type KvmFpu, type KvmRegs, type KvmSegment, type KvmSregs, kvm_regs, kvm_sregs,
+  type KvmDebugregs,
+  type KvmDtable,
+  type KvmFpu,
+  type KvmRegs,
+  type KvmSegment,
+  type KvmSregs,
+  kvm_regs,
+  kvm_sregs,
 } from "../../spec/kvm/vcpu-struct.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 
@@ -9,7 +16,14 @@ const KVM_GPR_ORDER = [0, 3, 1, 2, 6, 7, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /** kvm_sregs' segments and the state's. */
 const SEGMENT_FIELDS: readonly (readonly ["cs" | "ds" | "es" | "fs" | "gs" | "ss" | "tr" | "ldt", SegmentName])[] = [
-  ["cs", "cs"], ["ds", "ds"], ["es", "es"], ["fs", "fs"], ["gs", "gs"], ["ss", "ss"], ["tr", "tr"], ["ldt", "ldtr"],
+  ["cs", "cs"],
+  ["ds", "ds"],
+  ["es", "es"],
+  ["fs", "fs"],
+  ["gs", "gs"],
+  ["ss", "ss"],
+  ["tr", "tr"],
+  ["ldt", "ldtr"],
 ];
 
 const CONTROL_FIELDS = ["cr0", "cr2", "cr3", "cr4", "cr8", "efer"] as const;

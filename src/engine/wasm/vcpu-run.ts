@@ -1,5 +1,5 @@
-import { ExitView } from "../../kvm/exit.ts";
 import { CPU, MODE, TRAP } from "../../isa/state.ts";
+import { ExitView } from "../../kvm/exit.ts";
 import { EAGAIN, EINTR } from "../../spec/kvm/errno.ts";
 import {
   KVM_EXIT_HLT,

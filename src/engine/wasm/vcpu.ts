@@ -9,9 +9,27 @@ import { EEXIST, EINVAL, ENOTTY, ENXIO } from "../../spec/kvm/errno.ts";
 import { KVM_VCPU_MMAP_SIZE } from "../../spec/kvm/run-struct.ts";
 import {
   type KvmCpuid2,
-  type KvmDebugregs, type KvmFpu, type KvmGuestDebug, type KvmLapicState, type KvmMpState, type KvmMsrs, type KvmRegs, type KvmSregs,
-  type KvmTranslation, type KvmVcpuEvents, type KvmXcrs, type KvmXsave, kvm_debugregs, kvm_fpu, kvm_lapic_state, kvm_mp_state, kvm_regs, kvm_sregs,
-  kvm_vcpu_events, kvm_xcrs, kvm_xsave,
+  type KvmDebugregs,
+  type KvmFpu,
+  type KvmGuestDebug,
+  type KvmLapicState,
+  type KvmMpState,
+  type KvmMsrs,
+  type KvmRegs,
+  type KvmSregs,
+  type KvmTranslation,
+  type KvmVcpuEvents,
+  type KvmXcrs,
+  type KvmXsave,
+  kvm_debugregs,
+  kvm_fpu,
+  kvm_lapic_state,
+  kvm_mp_state,
+  kvm_regs,
+  kvm_sregs,
+  kvm_vcpu_events,
+  kvm_xcrs,
+  kvm_xsave,
 } from "../../spec/kvm/vcpu-struct.ts";
 import { APIC_BASE, LAPIC_DEFAULT_BASE } from "../../spec/lapic.ts";
 import { XCR0 } from "../../spec/x86/control-register.ts";
@@ -20,12 +38,21 @@ import { CpuCells } from "./cpu-cells.ts";
 import { CpuidTable, PHYSICAL_ADDRESS_BITS } from "./cpuid.ts";
 import { makeEnvironment } from "./environment.ts";
 import { instantiate, type Library } from "./library.ts";
-import { Msrs } from "./msrs.ts";
 import { getMsrs, setMsrs } from "./msr-access.ts";
+import { Msrs } from "./msrs.ts";
 import { Pvclock } from "./pvclock.ts";
-import { readDebugregs, readFpu, readRegs, readSregs, writeDebugregs, writeFpu, writeRegs, writeSregs } from "./state-records.ts";
 import { resetState } from "./reset.ts";
 import type { SharedVcpu } from "./shared-vcpu.ts";
+import {
+  readDebugregs,
+  readFpu,
+  readRegs,
+  readSregs,
+  writeDebugregs,
+  writeFpu,
+  writeRegs,
+  writeSregs,
+} from "./state-records.ts";
 import { TaskPriority } from "./task-priority.ts";
 import { TimeStampCounter } from "./time-stamp-counter.ts";
 import { VcpuEvents } from "./vcpu-events.ts";
@@ -88,7 +115,12 @@ export class WasmVcpu implements Vcpu {
     this.code = this.#codeCache(base);
     this.#interrupts = vm.addInterrupts(this.#tsc);
     const { cells, library } = this;
-    this.#events = new VcpuEvents({ cells, library, taskPriority: this.#taskPriority, interrupts: () => this.#interrupts });
+    this.#events = new VcpuEvents({
+      cells,
+      library,
+      taskPriority: this.#taskPriority,
+      interrupts: () => this.#interrupts,
+    });
     this.#run = new VcpuRun({
       cells,
       library,
@@ -235,7 +267,8 @@ export class WasmVcpu implements Vcpu {
 
   setXcrs(xcrs: KvmXcrs): void {
     check("KVM_SET_XCRS", checkXcrs(xcrs, XCR0.X87 | XCR0.SSE));
-    for (let n = 0; n < xcrs.nr_xcrs; n++) if (xcrs.xcrs[n]!.xcr === 0) this.cells.setNumber(CPU.xcr0, xcrs.xcrs[n]!.value_num);
+    for (let n = 0; n < xcrs.nr_xcrs; n++)
+      if (xcrs.xcrs[n]!.xcr === 0) this.cells.setNumber(CPU.xcr0, xcrs.xcrs[n]!.value_num);
   }
 
   getLapic(into: KvmLapicState = create(kvm_lapic_state)): KvmLapicState {
@@ -285,7 +318,12 @@ export class WasmVcpu implements Vcpu {
     cells.setI32(CPU.trap, 0);
     // only a walk tells the guest-physical address
     this.library.tlb_flush(cells.base);
-    this.library.translate_halves(cells.base, translation.linear_address_lo | 0, translation.linear_address_hi | 0, ACCESS_SUPERVISOR);
+    this.library.translate_halves(
+      cells.base,
+      translation.linear_address_lo | 0,
+      translation.linear_address_hi | 0,
+      ACCESS_SUPERVISOR,
+    );
     const valid = cells.i32(CPU.trap) === 0;
     translation.valid = valid ? 1 : 0;
     translation.writeable = 1;
@@ -370,7 +408,12 @@ export class WasmVcpu implements Vcpu {
   #codeCache(base: number): CodeCache {
     const { library, cells } = this;
     const start = base + CPU_SIZE + CODE_MAP_BYTES;
-    const arena = { start, end: start + RECORD_BYTES, pageFlags: this.#vm.tables.pageFlags, maxBlocks: CODE_MAP_ENTRIES / 2 };
+    const arena = {
+      start,
+      end: start + RECORD_BYTES,
+      pageFlags: this.#vm.tables.pageFlags,
+      maxBlocks: CODE_MAP_ENTRIES / 2,
+    };
     const map = new Uint8Array(this.#vm.wasmMemory.buffer, base + CPU_SIZE, CODE_MAP_BYTES);
     return new CodeCache(this.#vm.wasmMemory.buffer, arena, {
       fetchTranslate: (low, high) => library.fetch_translate_halves(cells.base, low, high),

@@ -33,7 +33,12 @@ export class WasmVm extends VmCore<WasmVcpu> {
     const bytes = memoryBytes(maxMemory);
     const pages = bytes / WASM_PAGE;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    super({ heap: new HostHeap(memory, GUARD + tablesBytes(bytes), bytes), clock, maxVcpuId: MAX_VCPUS, maxMemorySlots: MAX_SLOTS });
+    super({
+      heap: new HostHeap(memory, GUARD + tablesBytes(bytes), bytes),
+      clock,
+      maxVcpuId: MAX_VCPUS,
+      maxMemorySlots: MAX_SLOTS,
+    });
     this.modules = modules;
     this.wasmMemory = memory;
     this.tables = new MemoryTables(memory.buffer, GUARD);
@@ -109,7 +114,8 @@ export class WasmVm extends VmCore<WasmVcpu> {
 
   #dropCode(start: number, end: number): void {
     const last = Math.floor((end - 1) / 0x1000);
-    for (let page = Math.floor(start / 0x1000); page <= last; page++) for (const vcpu of this.vcpus) vcpu.code.invalidate(page);
+    for (let page = Math.floor(start / 0x1000); page <= last; page++)
+      for (const vcpu of this.vcpus) vcpu.code.invalidate(page);
   }
 }
 

@@ -32,7 +32,8 @@ export function readXsave(cells: CpuCells, into: KvmXsave): void {
 export function writeXsave(cells: CpuCells, from: KvmXsave): boolean {
   const data = from.dataView;
   const present = data.getUint32(XSAVE_HEADER.XSTATE_BV, true);
-  if (present & ~(XSAVE_HEADER.X87 | XSAVE_HEADER.SSE) || data.getUint32(XSAVE_HEADER.XSTATE_BV + 4, true) !== 0) return false;
+  if (present & ~(XSAVE_HEADER.X87 | XSAVE_HEADER.SSE) || data.getUint32(XSAVE_HEADER.XSTATE_BV + 4, true) !== 0)
+    return false;
   if (data.getUint32(FXSAVE.MXCSR, true) & ~MXCSR_MASK) return false;
   const fpu = create(kvm_fpu, { fcw: 0x37f, mxcsr: data.getUint32(FXSAVE.MXCSR, true) });
   if (present & XSAVE_HEADER.X87) {

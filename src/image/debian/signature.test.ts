@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { checkSignature, clearsignedText, isClearsigned } from "./signature.ts";
 
 const TEXT = "Suite: x\n- dashed\nSHA256:\n";
@@ -25,7 +25,9 @@ function available(tool: string): boolean {
   }
 }
 
-describe.skipIf(!available("gpg") || !available("gpgv"))("signatures (needs gpg and gpgv)", () => {
+const usable = available("gpg") && available("gpgv");
+
+describe("signatures", () => {
   let home: string;
   let keyring: string;
   let stranger: string;
@@ -39,7 +41,10 @@ describe.skipIf(!available("gpg") || !available("gpgv"))("signatures (needs gpg 
     return execFileSync("gpg", [...common, ...args], { input, stdio: ["pipe", "pipe", "ignore"] });
   };
 
+  beforeEach((context) => context.skip(!usable, "gpg and gpgv are not installed"));
+
   beforeAll(() => {
+    if (!usable) return;
     home = mkdtempSync(join(tmpdir(), "tskvm-test-"));
     for (const user of ["archive@example.org", "stranger@example.org"]) {
       gpg(["--quick-generate-key", user, "ed25519", "sign", "never"]);
@@ -58,6 +63,7 @@ describe.skipIf(!available("gpg") || !available("gpgv"))("signatures (needs gpg 
   });
 
   afterAll(() => {
+    if (!usable) return;
     execFileSync("gpgconf", ["--homedir", home, "--kill", "all"]);
     rmSync(home, { recursive: true });
   });

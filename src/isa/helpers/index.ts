@@ -1,6 +1,15 @@
 // The helper library: everything that programs of the IR and the engine call. (asc resolves `.ts` in imports, not in re-exports.)
 import { code_map_find, code_map_set, find_block } from "./blocks.ts";
-import { clts, invlpg, lmsw, read_control, read_debug, set_alignment_check, write_control, write_debug } from "./control.ts";
+import {
+  clts,
+  invlpg,
+  lmsw,
+  read_control,
+  read_debug,
+  set_alignment_check,
+  write_control,
+  write_debug,
+} from "./control.ts";
 import { lar, lsl, raise_rpl, verify_segment } from "./descriptor-query.ts";
 import { check_umip, load_table, store_table } from "./descriptor-table.ts";
 import { crc32c, udiv128, udiv64 } from "./divide.ts";
@@ -8,7 +17,16 @@ import { deliver, interrupt, software_interrupt } from "./exceptions.ts";
 import { far_call, far_jump } from "./far.ts";
 import { enter, into, pop_flags } from "./integer.ts";
 import { ins, io_in, io_out, outs } from "./io.ts";
-import { fetch_translate_halves, jump_cache_flush, load_slow, store_locked_slow, store_slow, tlb_flush, tlb_protect, translate_halves } from "./mmu.ts";
+import {
+  fetch_translate_halves,
+  jump_cache_flush,
+  load_slow,
+  store_locked_slow,
+  store_slow,
+  tlb_flush,
+  tlb_protect,
+  translate_halves,
+} from "./mmu.ts";
 import { update_mode } from "./mode.ts";
 import { cpuid, hypercall, rdmsr, rdtsc, wrmsr } from "./msr.ts";
 import { reload_pdptrs } from "./pdptr.ts";

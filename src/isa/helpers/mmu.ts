@@ -250,8 +250,16 @@ function scatter(cpu: i32, linear: u64, width: i32, from: i32, access: i32): boo
     if (!load<i32>(cpu + CPU_trap)) translate(cpu, second, access);
     return true;
   }
+  // a device comes before memory: if it leaves, the instruction finds memory as it was when it is entered again
+  const deviceLast = !is_plain(cpu, second, access) && is_plain(cpu, linear, access);
+  if (deviceLast && scatter_part(cpu, second, width - first, from + first, access)) return true;
   if (scatter_part(cpu, linear, first, from, access)) return true;
-  return scatter_part(cpu, second, width - first, from + first, access);
+  return !deviceLast && scatter_part(cpu, second, width - first, from + first, access);
+}
+
+/** Whether a byte is memory that this access may write; look at CPU.trap if it is not. */
+function is_plain(cpu: i32, linear: u64, access: i32): bool {
+  return translate(cpu, linear, access) != 0 && !readOnlyTarget;
 }
 
 function scatter_part(cpu: i32, linear: u64, length: i32, from: i32, access: i32): bool {
@@ -265,7 +273,16 @@ function scatter_part(cpu: i32, linear: u64, length: i32, from: i32, access: i32
   return !device_write(cpu, load<u64>(cpu + CPU_exitData), length, from);
 }
 
-/** A locked store, slowly: 0 stored, 1 trapped, 2 memory no longer holds what was expected. */
+/** Whether all bytes of a write are memory; look at CPU.trap if they are not. */
+function is_memory(cpu: i32, linear: u64, width: i32): bool {
+  if (!is_plain(cpu, linear, ACCESS_WRITE)) return false;
+  return !crosses(linear, width) || is_plain(cpu, next_linear(cpu, linear, 0x1000 - ((linear & 0xfff) as i32)), ACCESS_WRITE);
+}
+
+/**
+ * A locked store, slowly: 0 stored, 1 trapped, 2 memory no longer holds what was expected. A device is not read again:
+ * what it held is what was read before.
+ */
 export function store_locked_slow(
   cpu: i32,
   linear: u64,
@@ -275,8 +292,10 @@ export function store_locked_slow(
   expectedLo: u64,
   expectedHi: u64,
 ): i32 {
+  const plain = is_memory(cpu, linear, width);
+  if (load<i32>(cpu + CPU_trap)) return 1;
+  if (!plain) return store_slow(cpu, linear, width, lo, hi) ? 1 : 0;
   const host = gather(cpu, linear, width, ACCESS_WRITE);
-  if (!host) return 1;
   const expected = cpu + CPU_bounce + 16;
   store<u64>(expected, expectedLo);
   store<u64>(expected + 8, expectedHi);

@@ -72,6 +72,7 @@ export const CPUID_FEATURE: ReadonlyMap<string, CpuidFeature> = new Map([
     bmi2: 8,
     erms: 9,
     invpcid: 10,
+    zero_fcs_fds: 13,
     rdseed: 18,
     adx: 19,
     smap: 20,

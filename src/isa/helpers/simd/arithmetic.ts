@@ -3,8 +3,29 @@ import { MXCSR_IE, MXCSR_PE, MXCSR_ZE } from "../layout.generated.ts";
 import { udiv128 } from "../divide.ts";
 import { low, multiply } from "../x87/wide.ts";
 import {
-  exponent, finish, grows, infinity, invalid, is_infinite, is_nan, is_signaling, is_zero, isDouble, magnitude, operand, propagate, quiet_bit,
-  rounding, set_format, shift_sticky, sign_of, signal, signal_denormal, significand, take_apart, with_sign,
+  exponent,
+  finish,
+  grows,
+  infinity,
+  invalid,
+  is_infinite,
+  is_nan,
+  is_signaling,
+  is_zero,
+  isDouble,
+  magnitude,
+  operand,
+  propagate,
+  quiet_bit,
+  rounding,
+  set_format,
+  shift_sticky,
+  sign_of,
+  signal,
+  signal_denormal,
+  significand,
+  take_apart,
+  with_sign,
 } from "./number.ts";
 
 const DOWN: i32 = 1;

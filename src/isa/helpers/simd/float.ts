@@ -1,14 +1,53 @@
 // SSE arithmetic, comparisons and conversions, exact: for operands, results and settings of MXCSR that the programs
 // leave out. Which those are is written at simd-float.ts of the semantics.
 import {
-  CPU_cr4, CPU_mxcsr, CPU_scratch, CR4_OSXMMEXCPT, FLOAT_OP_add, FLOAT_OP_addSub, FLOAT_OP_compare, FLOAT_OP_div, FLOAT_OP_dot, FLOAT_OP_fromInt32,
-  FLOAT_OP_fromInt64, FLOAT_OP_max, FLOAT_OP_min, FLOAT_OP_mul, FLOAT_OP_ordered, FLOAT_OP_round, FLOAT_OP_sqrt, FLOAT_OP_sub,
-  FLOAT_OP_toDouble, FLOAT_OP_toInt32, FLOAT_OP_toInt64, FLOAT_OP_toSingle, FLOAT_OP_unordered, FLOAT_ROUND_mxcsr, FLOAT_ROUND_quiet,
-  FLOAT_double, FLOAT_lanesMask, FLOAT_lanesShift, FLOAT_modeShift, FLOAT_opMask, VECTOR_UD, VECTOR_XM,
+  CPU_cr4,
+  CPU_mxcsr,
+  CPU_scratch,
+  CR4_OSXMMEXCPT,
+  FLOAT_OP_add,
+  FLOAT_OP_addSub,
+  FLOAT_OP_compare,
+  FLOAT_OP_div,
+  FLOAT_OP_dot,
+  FLOAT_OP_fromInt32,
+  FLOAT_OP_fromInt64,
+  FLOAT_OP_max,
+  FLOAT_OP_min,
+  FLOAT_OP_mul,
+  FLOAT_OP_ordered,
+  FLOAT_OP_round,
+  FLOAT_OP_sqrt,
+  FLOAT_OP_sub,
+  FLOAT_OP_toDouble,
+  FLOAT_OP_toInt32,
+  FLOAT_OP_toInt64,
+  FLOAT_OP_toSingle,
+  FLOAT_OP_unordered,
+  FLOAT_ROUND_mxcsr,
+  FLOAT_ROUND_quiet,
+  FLOAT_double,
+  FLOAT_lanesMask,
+  FLOAT_lanesShift,
+  FLOAT_modeShift,
+  FLOAT_opMask,
+  VECTOR_UD,
+  VECTOR_XM,
 } from "../layout.generated.ts";
 import { raise } from "../fault.ts";
 import {
-  add, choose, divide, from_integer, holds, multiply_lane, relation, round_lane, square_root, to_double, to_integer, to_single,
+  add,
+  choose,
+  divide,
+  from_integer,
+  holds,
+  multiply_lane,
+  relation,
+  round_lane,
+  square_root,
+  to_double,
+  to_integer,
+  to_single,
 } from "./arithmetic.ts";
 import { plain, try_plain } from "./plain.ts";
 import { begin, control, early, late, set_format, set_rounding } from "./number.ts";
@@ -68,7 +107,13 @@ function source_width(op: i32, double: bool): i32 {
 
 function result_width(op: i32, double: bool): i32 {
   if (op == FLOAT_OP_toInt32 || op == FLOAT_OP_toSingle) return 4;
-  return op == FLOAT_OP_toInt64 || op == FLOAT_OP_toDouble || double || op == FLOAT_OP_ordered || op == FLOAT_OP_unordered ? 8 : 4;
+  return op == FLOAT_OP_toInt64 ||
+    op == FLOAT_OP_toDouble ||
+    double ||
+    op == FLOAT_OP_ordered ||
+    op == FLOAT_OP_unordered
+    ? 8
+    : 4;
 }
 
 function lanes(scratch: i32, kind: i32): void {
@@ -78,7 +123,8 @@ function lanes(scratch: i32, kind: i32): void {
   const mode = kind >> FLOAT_modeShift;
   const from = source_width(op, double);
   const to = result_width(op, double);
-  if ((op == FLOAT_OP_toInt32 || op == FLOAT_OP_toInt64 || op == FLOAT_OP_round) && !(mode & FLOAT_ROUND_mxcsr)) set_rounding(mode & 3);
+  if ((op == FLOAT_OP_toInt32 || op == FLOAT_OP_toInt64 || op == FLOAT_OP_round) && !(mode & FLOAT_ROUND_mxcsr))
+    set_rounding(mode & 3);
   if (op == FLOAT_OP_dot) return dot(scratch, double, count, mode);
   for (let i = 0; i < count; i++) {
     set_format(double);
@@ -98,7 +144,9 @@ function dot(scratch: i32, double: bool, count: i32, mask: i32): void {
   set_format(double);
   for (let i = 0; i < count; i++) {
     const chosen = ((mask >> i) & 1) != 0;
-    const sum = double ? pair_sum(scratch, 8, i, mask) : add(pair_sum(scratch, 4, i ^ 1, mask), pair_sum(scratch, 4, i ^ 3, mask), false);
+    const sum = double
+      ? pair_sum(scratch, 8, i, mask)
+      : add(pair_sum(scratch, 4, i ^ 1, mask), pair_sum(scratch, 4, i ^ 3, mask), false);
     if (double) store<u64>(scratch + RESULT + i * 8, chosen ? sum : 0);
     else store<u32>(scratch + RESULT + i * 4, chosen ? (sum as u32) : 0);
   }
@@ -137,7 +185,7 @@ function other(op: i32, x: u64, y: u64, mode: i32, lane: i32): u64 {
   if (op == FLOAT_OP_toSingle) return to_single(x);
   if (op == FLOAT_OP_toInt32) return to_integer(x, 32);
   if (op == FLOAT_OP_toInt64) return to_integer(x, 64);
-  if (op == FLOAT_OP_fromInt32) return from_integer((x as i32) as i64);
+  if (op == FLOAT_OP_fromInt32) return from_integer(x as i32 as i64);
   if (op == FLOAT_OP_fromInt64) return from_integer(x as i64);
   if (op == FLOAT_OP_round) return round_lane(x, !(mode & FLOAT_ROUND_quiet));
   return add(x, y, (lane & 1) == 0);

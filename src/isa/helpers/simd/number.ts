@@ -1,6 +1,13 @@
 // Numbers of single and double precision as bit patterns in a u64, and their rounding by MXCSR. [SDM 1 4.8, 11.5]
 import {
-  MXCSR_DAZ, MXCSR_DE, MXCSR_FZ, MXCSR_IE, MXCSR_OE, MXCSR_PE, MXCSR_RC, MXCSR_UE,
+  MXCSR_DAZ,
+  MXCSR_DE,
+  MXCSR_FZ,
+  MXCSR_IE,
+  MXCSR_OE,
+  MXCSR_PE,
+  MXCSR_RC,
+  MXCSR_UE,
 } from "../layout.generated.ts";
 
 /** The format of operands and results. */

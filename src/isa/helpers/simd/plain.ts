@@ -1,6 +1,15 @@
 // Arithmetic of numbers in the middle of the range, by the host's: nothing can happen to them but that the result is
 // inexact, and rounding errors are found without loss. [Shewchuk 1997, theorems 7 and 18]
-import { FLOAT_OP_add, FLOAT_OP_div, FLOAT_OP_max, FLOAT_OP_min, FLOAT_OP_mul, FLOAT_OP_sqrt, FLOAT_OP_sub, MXCSR_PE } from "../layout.generated.ts";
+import {
+  FLOAT_OP_add,
+  FLOAT_OP_div,
+  FLOAT_OP_max,
+  FLOAT_OP_min,
+  FLOAT_OP_mul,
+  FLOAT_OP_sqrt,
+  FLOAT_OP_sub,
+  MXCSR_PE,
+} from "../layout.generated.ts";
 import { isDouble, rounding, signal } from "./number.ts";
 
 /** The last result. */
@@ -12,8 +21,8 @@ const SPLITTER: f64 = 134217729;
 /** 0, or so far from the ends of the range that no operation comes near them. */
 function is_central(bits: u64): bool {
   const size = isDouble ? (bits >> 52) & 0x7ff : (bits >> 23) & 0xff;
-  if (isDouble) return (size - 0x300 < 0x200) || bits << 1 == 0;
-  return (size - 0x60 < 0x40) || (bits as u32) << 1 == 0;
+  if (isDouble) return size - 0x300 < 0x200 || bits << 1 == 0;
+  return size - 0x60 < 0x40 || (bits as u32) << 1 == 0;
 }
 
 /** The error of s = a + b. */
@@ -41,8 +50,17 @@ function is_quotient(a: f64, b: f64, q: f64): bool {
 
 /** Does an operation where that is possible: the result is in `plain` and PE is signalled. */
 export function try_plain(op: i32, x: u64, y: u64): bool {
-  if (rounding != 0 || op == FLOAT_OP_min || op == FLOAT_OP_max || !is_central(x) || (op != FLOAT_OP_sqrt && !is_central(y))) return false;
-  return isDouble ? doubles(op, reinterpret<f64>(x), reinterpret<f64>(y)) : singles(op, reinterpret<f32>(x as u32), reinterpret<f32>(y as u32));
+  if (
+    rounding != 0 ||
+    op == FLOAT_OP_min ||
+    op == FLOAT_OP_max ||
+    !is_central(x) ||
+    (op != FLOAT_OP_sqrt && !is_central(y))
+  )
+    return false;
+  return isDouble
+    ? doubles(op, reinterpret<f64>(x), reinterpret<f64>(y))
+    : singles(op, reinterpret<f32>(x as u32), reinterpret<f32>(y as u32));
 }
 
 function done(result: u64, exact: bool): bool {
@@ -77,9 +95,9 @@ function singles(op: i32, a: f32, b: f32): bool {
   if (op == FLOAT_OP_add || op == FLOAT_OP_sub) {
     const other = op == FLOAT_OP_add ? y : -y;
     const s = x + other;
-    return single(s as f32, ((s as f32) as f64) == s && sum_error(x, other, s) == 0);
+    return single(s as f32, (s as f32 as f64) == s && sum_error(x, other, s) == 0);
   }
-  if (op == FLOAT_OP_mul) return single((x * y) as f32, (((x * y) as f32) as f64) == x * y);
+  if (op == FLOAT_OP_mul) return single((x * y) as f32, ((x * y) as f32 as f64) == x * y);
   if (op == FLOAT_OP_div && b != 0) {
     const q = a / b;
     return single(q, (q as f64) * y == x);

@@ -1,7 +1,21 @@
 // FXSAVE, FXRSTOR and masked stores.
 import {
-  CPU_fcs, CPU_fcw, CPU_fdp, CPU_fds, CPU_fip, CPU_fop, CPU_fpr, CPU_fsw, CPU_ftw, CPU_linearMask, CPU_mxcsr, CPU_scratch, CPU_xmm, MXCSR_writable,
-  SEGMENT_base, SEGMENT_check,
+  CPU_fcs,
+  CPU_fcw,
+  CPU_fdp,
+  CPU_fds,
+  CPU_fip,
+  CPU_fop,
+  CPU_fpr,
+  CPU_fsw,
+  CPU_ftw,
+  CPU_linearMask,
+  CPU_mxcsr,
+  CPU_scratch,
+  CPU_xmm,
+  MXCSR_writable,
+  SEGMENT_base,
+  SEGMENT_check,
 } from "../layout.generated.ts";
 import { raise_gp, trapped } from "../fault.ts";
 import { probe, read_mem, translate, write_mem } from "../mmu.ts";

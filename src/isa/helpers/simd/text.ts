@@ -73,7 +73,16 @@ function polarity(bits: i32, yCount: i32, control: i32): i32 {
 }
 
 /** IntRes2 in bits 0-15, the index in bits 16-23, EFLAGS from bit 32. [SDM 2B 4.1] */
-export function compare_strings(cpu: i32, control: i32, xLow: u64, xHigh: u64, yLow: u64, yHigh: u64, xGiven: i64, yGiven: i64): u64 {
+export function compare_strings(
+  cpu: i32,
+  control: i32,
+  xLow: u64,
+  xHigh: u64,
+  yLow: u64,
+  yHigh: u64,
+  xGiven: i64,
+  yGiven: i64,
+): u64 {
   const x = cpu + CPU_scratch + FIRST;
   const y = cpu + CPU_scratch + SECOND;
   store<u64>(x, xLow);

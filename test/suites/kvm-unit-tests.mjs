@@ -1,0 +1,160 @@
+// kvm-unit-tests: every entry of x86/unittests.cfg on tskvm and on QEMU's TCG.
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runGuest, tskvm } from "./run-guest.mjs";
+import { parseUnitTests } from "./unittests-cfg.mjs";
+
+/** @typedef {import("./run-guest.mjs").Outcome} Outcome */
+/** @typedef {import("./results.mjs").Result} Result */
+/** @typedef {import("./unittests-cfg.mjs").Entry} Entry */
+/** @typedef {import("./suite.mjs").Suite} Suite */
+
+const memoryMiB = 128;
+
+/** The exit statuses of isa-debug-exit for the suite's exit codes 0 and 77 / 2. */
+const status = { pass: 1, skip: 77 };
+
+/** Entries that say nothing when other processors are missing. */
+const manyProcessors = new Set(["smptest", "smptest3", "vmexit_ipi", "vmexit_ipi_halt"]);
+
+/**
+ * @param {string} folder of the built suite
+ * @returns {Suite}
+ */
+export function kvmUnitTests(folder) {
+  const arch = /^ARCH=(\w+)$/m.exec(readFileSync(join(folder, "config.mak"), "utf8"))?.[1] ?? "x86_64";
+  const entries = parseUnitTests(readFileSync(join(folder, "x86/unittests.cfg"), "utf8"));
+  return {
+    name: `kvm-unit-tests-${arch}`,
+    entries: entries
+      .filter((entry) => !entry.arch || entry.arch === arch)
+      .map((entry) => ({
+        name: entry.name,
+        tskvm: (deadline) => onTskvm(join(folder, "x86", entry.file), entry, deadline),
+        qemu: (deadline) => onQemu(`qemu-system-${arch}`, join(folder, "x86", entry.file), entry, deadline),
+      })),
+  };
+}
+
+/** @param {string} reason @returns {Result} */
+const skip = (reason) => ({ verdict: "skip", reason });
+
+/**
+ * Why neither machine can run an entry.
+ * @param {string} kernel
+ * @param {Entry} entry
+ */
+function impossible(kernel, entry) {
+  if (entry.groups.includes("nodefault")) return "not in the suite's default run";
+  if (!existsSync(kernel)) return "not built for this architecture";
+  if (manyProcessors.has(entry.name)) return `needs ${entry.smp} processors`;
+  return undefined;
+}
+
+/**
+ * @param {string} kernel
+ * @param {Entry} entry
+ * @param {number} deadline
+ */
+async function onTskvm(kernel, entry, deadline) {
+  const device = deviceOf(entry.qemuParams);
+  const why = impossible(kernel, entry) ?? (device && `needs the device ${device}`);
+  if (why) return skip(why);
+  const memory = Math.min(memoryOf(entry.qemuParams), 3072);
+  return withEnvironment([`NR_CPUS=1`, `MEMSIZE=${memory}`, "TEST_DEVICE=0"], async (environment) => {
+    const options = ["--kernel", kernel, "--initrd", environment, "--memory", `${memory}M`];
+    const append = entry.args ? ["--append", entry.args] : [];
+    const command = tskvm([...options, ...append, "--debug-exit", "--no-reboot"]);
+    return judge(await runGuest(command, { deadline }), /^tskvm: .*/m);
+  });
+}
+
+/**
+ * @param {string} program
+ * @param {string} kernel
+ * @param {Entry} entry
+ * @param {number} deadline
+ */
+async function onQemu(program, kernel, entry, deadline) {
+  const why = impossible(kernel, entry) ?? kvmOnly(entry);
+  if (why) return skip(why);
+  return withEnvironment(["ERRATA_FORCE=y", "QEMU_ACCEL=tcg"], async (environment) => {
+    const board = ["--no-reboot", "-nodefaults", "-display", "none", "-serial", "stdio", "-machine", "accel=tcg"];
+    const devices = ["pc-testdev", "isa-debug-exit,iobase=0xf4,iosize=0x4", "pci-testdev"];
+    const boot = ["-kernel", kernel, "-initrd", environment, ...(entry.args ? ["-append", entry.args] : [])];
+    const added = [...devices.flatMap((device) => ["-device", device]), "-smp", "1", ...entry.qemuParams];
+    return judge(await runGuest([program, ...board, ...boot, ...added], { deadline }), /^qemu-system.*(?<!warning.*)$/m);
+  });
+}
+
+/** @param {Entry} entry */
+function kvmOnly({ accel, qemuParams }) {
+  const params = qemuParams.join(" ");
+  return accel === "kvm" || /-enable-kvm|-cpu host|kernel-irqchip/.test(params) ? "needs KVM" : undefined;
+}
+
+/** @param {string[]} params */
+function deviceOf(params) {
+  const device = params[params.indexOf("-device") + 1]?.split(",")[0];
+  return params.includes("-device") ? device : undefined;
+}
+
+/** @param {string[]} params @returns {number} MiB */
+function memoryOf(params) {
+  const [, size, unit] = /-m (\d+)(g?)/i.exec(params.join(" ")) ?? [];
+  return size === undefined ? memoryMiB : Number(size) * (unit ? 1024 : 1);
+}
+
+/**
+ * The suite's kernels read their environment from a file given as an initial RAM disk.
+ * @template T
+ * @param {string[]} lines
+ * @param {(file: string) => Promise<T>} use
+ * @returns {Promise<T>}
+ */
+async function withEnvironment(lines, use) {
+  const folder = mkdtempSync(join(tmpdir(), "tskvm-suites-"));
+  try {
+    const file = join(folder, "environment");
+    writeFileSync(file, `${lines.join("\n")}\n`);
+    return await use(file);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/**
+ * @param {Outcome} outcome
+ * @param {RegExp} complaint a line of the machine's own that means that it could not run the guest
+ * @returns {Result}
+ */
+export function judge(outcome, complaint) {
+  const text = outcome.output.toString("latin1");
+  const failures = failuresIn(text);
+  const failed = (/** @type {string} */ reason) => {
+    /** @type {Result} */
+    const result = { verdict: "fail", reason };
+    return failures.length > 0 ? { ...result, failures } : result;
+  };
+  const said = complaint.exec(outcome.errors)?.[0];
+  if (outcome.timedOut) return failed("does not end in time");
+  if (said) return failed(said);
+  if (outcome.status === status.pass) return { verdict: "pass" };
+  if (outcome.status === status.skip) return skip(/^SKIP: (.*)$/m.exec(text)?.[1]?.trim() ?? "the guest skips it");
+  return failed(lastWords(text) ?? `exit status ${outcome.status}`);
+}
+
+const exception = /^(Unhandled exception .*|.*(Abort|abort|assert|Assert).*)$/m;
+
+/** @param {string} text */
+const lastWords = (text) => (exception.exec(text)?.[0] ?? /^SUMMARY: .*$/m.exec(text)?.[0])?.trim();
+
+/** @param {string} text @returns {string[]} the checks that failed, each once */
+function failuresIn(text) {
+  const lines = Array.from(text.matchAll(/^FAIL:? (.*)$/gm), ([, check]) => withoutNumbers(String(check).trim()));
+  return [...new Set(lines)].slice(0, 40);
+}
+
+/** @param {string} text */
+const withoutNumbers = (text) => text.replace(/\b(0x)?[0-9a-f]*\d[0-9a-f]*\b/gi, "N");

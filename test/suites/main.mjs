@@ -1,0 +1,74 @@
+// npm run suites: public CPU suites on tskvm and on QEMU's TCG, against the committed tables.
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { kvmUnitTests } from "./kvm-unit-tests.mjs";
+import { improvements, mergeTables, readTable, regressions, writeTable } from "./results.mjs";
+import { counts, runEntries } from "./suite.mjs";
+
+/** @typedef {import("./suite.mjs").Suite} Suite */
+
+const help = `npm run suites -- [OPTION...] [ENTRY...]
+
+Runs the entries of the given suites, or only those named; NAME* stands for all
+that begin so. Ends with status 1 if something is worse than in the committed
+tables of test/suites/results.
+
+  --kvm-unit-tests DIR   A built kvm-unit-tests; may be repeated, for i386.
+  --deadline SECONDS     For each entry and machine. Default 120.
+  --no-qemu              Only tskvm.
+  --json FILE            Write what was found.
+  --update               Put what was found into the committed tables.
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    "kvm-unit-tests": { type: "string", multiple: true, default: [] },
+    deadline: { type: "string", default: "120" },
+    "no-qemu": { type: "boolean", default: false },
+    json: { type: "string" },
+    update: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+
+const print = (/** @type {string} */ line) => process.stdout.write(`${line}\n`);
+
+/** @param {string} name */
+const isChosen = (name) =>
+  positionals.length === 0 ||
+  positionals.some((wanted) => (wanted.endsWith("*") ? name.startsWith(wanted.slice(0, -1)) : name === wanted));
+
+/** @param {Suite} suite */
+async function runSuite({ name, entries }) {
+  print(`\n${name}`);
+  const chosen = entries.filter((entry) => isChosen(entry.name));
+  const options = { deadline: Number(values.deadline), qemu: !values["no-qemu"], print };
+  const table = await runEntries(chosen, options);
+  print(`tskvm:    ${counts(table, "tskvm")}`);
+  if (options.qemu) print(`QEMU TCG: ${counts(table, "qemu")}`);
+  const committed = readTable(name);
+  if (values.update) writeTable(name, mergeTables(committed, table));
+  else report(regressions(committed, table), improvements(committed, table));
+  return [name, table];
+}
+
+/**
+ * @param {string[]} worse
+ * @param {string[]} better
+ */
+function report(worse, better) {
+  for (const line of better) print(`better: ${line}; record it with --update`);
+  for (const line of worse) print(`worse: ${line}`);
+  if (worse.length > 0) process.exitCode = 1;
+}
+
+const suites = [...values["kvm-unit-tests"].map(kvmUnitTests)];
+if (values.help || suites.length === 0) {
+  process.stdout.write(help);
+  process.exitCode = values.help ? 0 : 1;
+} else {
+  const found = [];
+  for (const suite of suites) found.push(await runSuite(suite));
+  if (values.json) writeFileSync(values.json, `${JSON.stringify(Object.fromEntries(found), undefined, 2)}\n`);
+}

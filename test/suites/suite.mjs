@@ -1,0 +1,61 @@
+// What a suite is, and running one.
+import { describe } from "./results.mjs";
+
+/** @typedef {import("./results.mjs").Result} Result */
+/** @typedef {import("./results.mjs").Table} Table */
+
+/**
+ * @typedef {object} SuiteEntry
+ * @property {string} name
+ * @property {(deadline: number) => Promise<Result>} tskvm
+ * @property {(deadline: number) => Promise<Result>} qemu
+ */
+
+/**
+ * @typedef {object} Suite
+ * @property {string} name also of its committed table
+ * @property {SuiteEntry[]} entries
+ */
+
+/**
+ * Runs the entries one after the other, printing a row for each.
+ * @param {SuiteEntry[]} entries
+ * @param {{ deadline: number, qemu: boolean, print: (line: string) => void }} options deadline in seconds
+ * @returns {Promise<Table>}
+ */
+export async function runEntries(entries, { deadline, qemu, print }) {
+  /** @type {Table} */
+  const table = {};
+  print(row("", "tskvm", qemu ? "QEMU TCG" : "", ""));
+  for (const entry of entries) {
+    const started = performance.now();
+    const ours = await entry.tskvm(deadline);
+    const seconds = (performance.now() - started) / 1000;
+    /** @type {Result} */
+    const theirs = qemu ? await entry.qemu(deadline) : { verdict: "skip", reason: "not run" };
+    table[entry.name] = { tskvm: ours, qemu: theirs };
+    print(row(entry.name, `${ours.verdict} ${seconds.toFixed(1)} s`, qemu ? theirs.verdict : "", remark(ours)));
+    for (const failure of ours.failures ?? []) print(`    ${failure}`);
+  }
+  return table;
+}
+
+/** @param {Result} result */
+const remark = (result) => (result.verdict === "pass" ? "" : describe(result));
+
+/** @param {string[]} cells */
+const row = (...cells) =>
+  cells
+    .map((cell, index) => cell.padEnd([30, 14, 10, 0][index] ?? 0))
+    .join("")
+    .trimEnd();
+
+/**
+ * @param {Table} table
+ * @param {"tskvm" | "qemu"} machine
+ */
+export function counts(table, machine) {
+  const verdicts = Object.values(table).map((entry) => entry[machine].verdict);
+  const count = (/** @type {string} */ verdict) => verdicts.filter((one) => one === verdict).length;
+  return `${count("pass")} pass, ${count("fail")} fail, ${count("skip")} skip`;
+}
