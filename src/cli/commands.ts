@@ -20,7 +20,7 @@ const HELP = { short: "h", help: "Show this help." } as const;
 
 const RUN_OPTIONS = {
   kernel: { value: "FILE", help: "Boot this bzImage, ELF file with a PVH entry, or multiboot kernel." },
-  initrd: { value: "FILE", help: "Initial RAM disk; the first module of a multiboot kernel." },
+  initrd: { value: "FILE", help: "Initial RAM disk; the first module of a multiboot or PVH kernel." },
   module: {
     value: "FILE[ WORDS]",
     multiple: true,
@@ -30,7 +30,7 @@ const RUN_OPTIONS = {
   image: { value: "NAME", help: "Boot this image; see `tskvm images`. --kernel and --initrd replace its files." },
   arch: { value: "amd64|i386", help: "Which default image; amd64 if not given." },
   mirror: { value: "URL", help: "Debian archive to get an image from, instead of those that apt is configured for." },
-  memory: { short: "m", value: "SIZE", help: "RAM, 32M to 3G; a number alone counts MiB. Default 512M." },
+  memory: { short: "m", value: "SIZE", help: "RAM, 32M to 3G in whole MiB; a number alone counts MiB. Default 512M." },
   cpus: { value: "N", help: "Number of CPUs; the wasm engine runs 1." },
   engine: {
     value: "auto|wasm|host",
@@ -67,7 +67,7 @@ export const RUN: CommandSpec<typeof RUN_OPTIONS> = {
   description: [
     "Boots a machine with its serial port on this terminal: the default image, a Debian kernel with a small root, or the kernel that --kernel names. An image is downloaded once, verified, and kept in the cache.",
     "On a terminal Ctrl-A is the escape key: Ctrl-A x leaves, Ctrl-A h helps, Ctrl-A Ctrl-A sends Ctrl-A. In a pipe every byte passes untouched.",
-    "The exit status is that of the command (--exec) or of the debug-exit port; 0 if the guest switched the machine off or you left; 124 after --timeout; 1 if something is wrong, a triple fault of the guest included.",
+    "The exit status is that of the command (--exec), 128 + N if signal N ended it, or of the debug-exit port; 0 if the guest ended the machine or you left; 124 after --timeout; 1 if something is wrong, a triple fault of the guest included.",
   ],
   options: RUN_OPTIONS,
   examples: [
@@ -85,14 +85,14 @@ export const IMAGES: CommandSpec<typeof IMAGES_OPTIONS> = {
   usage: "[list | pull [NAME...] | rm NAME... | prune] [OPTION...]",
   summary: "list, download and remove images",
   description: [
-    "An image is a kernel from the Debian archive with a small busybox root that is built here. `tskvm run` pulls what it needs, so this command is for looking and tidying.",
+    "An image is a kernel from the Debian archive with a small busybox root that is built here. `tskvm run` pulls what is not in the cache, so this command is for looking, updating and tidying.",
     "They are kept in $XDG_CACHE_HOME/tskvm, by default ~/.cache/tskvm.",
   ],
   actions: [
     ["list", "What there is, and what of it is in the cache; the default."],
-    ["pull [NAME...]", "Get the newest version, debian-cloud if none is named."],
+    ["pull [NAME...]", "Get the newest version; of the default image if none is named."],
     ["rm NAME...", "Remove from the cache."],
-    ["prune", "Remove what no image needs: unfinished downloads and old versions."],
+    ["prune", "Remove what no image needs: indexes, unfinished downloads and old versions."],
   ],
   options: IMAGES_OPTIONS,
   examples: [

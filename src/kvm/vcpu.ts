@@ -17,7 +17,9 @@ import type {
 /**
  * A virtual CPU. All calls but `kick` come from the thread that runs it. A `get` fills and returns `into`, or a new
  * record if that is left out. KVM's rule for pending exits: what an IO, MMIO or MSR exit asked for is completed when
- * `run` is entered again, so before saving state enter it once with `immediate_exit` set.
+ * `run` is entered again, so before saving state enter it once with `immediate_exit` set. Until then the registers are
+ * those of some moment within the instruction, which differs between engines; one that sends the vCPU elsewhere meanwhile
+ * (a reset) drops the pending half.
  */
 export interface Vcpu {
   readonly id: number;

@@ -196,7 +196,12 @@ export function exitsSuite(makeSubject: () => Subject): void {
     });
 
     test("a read-modify-write across the end of memory changes it once", () => {
-      const guest = guestIn(mode).start(code(mode).addTo(4, AT.hole - 2, R.cx).hlt(), { rcx: 0x0001_0001 });
+      const guest = guestIn(mode).start(
+        code(mode)
+          .addTo(4, AT.hole - 2, R.cx)
+          .hlt(),
+        { rcx: 0x0001_0001 },
+      );
       guest.vm.memory.writeU16(AT.hole - 2, 0x7fff);
       expect(guest.next()).toEqual({ read: AT.hole, length: 2 });
       guest.exit.mmio.setValue(5, 0);

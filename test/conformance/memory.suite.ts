@@ -206,7 +206,7 @@ export function memorySuite(makeSubject: () => Subject): void {
 
     test("accessed and dirty bits of page tables", () => {
       const guest = logged(long());
-      const [directory, table] = [PLACE, PLACE + PAGE];
+      const table = PLACE + PAGE;
       // 1 GiB - 2 MiB on is mapped by a table of small pages in the logged slot
       guest.vm.memory.writeU64(AT.pageTables + 2 * PAGE + 8 * 511, table | 7);
       guest.vm.memory.writeU64(table, AT.data | 7);
@@ -219,7 +219,6 @@ export function memorySuite(makeSubject: () => Subject): void {
       guest.next();
       expect(guest.vm.memory.readU64(table)).toBe(AT.data | 0x67);
       expect(dirty(guest)).toEqual([1]);
-      expect(directory).toBe(PLACE);
     });
 
     test("the accessed bit of a table that is not the last", () => {

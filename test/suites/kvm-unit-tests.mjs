@@ -1,8 +1,8 @@
 // kvm-unit-tests: every entry of x86/unittests.cfg on tskvm and on QEMU's TCG.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { runGuest, tskvm } from "./run-guest.mjs";
+import { withFile } from "./temporary-file.mjs";
 import { parseUnitTests } from "./unittests-cfg.mjs";
 
 /** @typedef {import("./run-guest.mjs").Outcome} Outcome */
@@ -37,6 +37,9 @@ export function kvmUnitTests(folder) {
   };
 }
 
+/** The suite's kernels read their environment from a file given as an initial RAM disk. @param {string[]} lines */
+const environment = (...lines) => lines.map((line) => `${line}\n`).join("");
+
 /** @param {string} reason @returns {Result} */
 const skip = (reason) => ({ verdict: "skip", reason });
 
@@ -62,8 +65,8 @@ async function onTskvm(kernel, entry, deadline) {
   const why = impossible(kernel, entry) ?? (device && `needs the device ${device}`);
   if (why) return skip(why);
   const memory = Math.min(memoryOf(entry.qemuParams), 3072);
-  return withEnvironment([`NR_CPUS=1`, `MEMSIZE=${memory}`, "TEST_DEVICE=0"], async (environment) => {
-    const options = ["--kernel", kernel, "--initrd", environment, "--memory", `${memory}M`];
+  return withFile(environment("NR_CPUS=1", `MEMSIZE=${memory}`, "TEST_DEVICE=0"), async (initrd) => {
+    const options = ["--kernel", kernel, "--initrd", initrd, "--memory", `${memory}M`];
     const append = entry.args ? ["--append", entry.args] : [];
     const command = tskvm([...options, ...append, "--debug-exit", "--no-reboot"]);
     return judge(await runGuest(command, { deadline }), /^tskvm: .*/m);
@@ -79,10 +82,10 @@ async function onTskvm(kernel, entry, deadline) {
 async function onQemu(program, kernel, entry, deadline) {
   const why = impossible(kernel, entry) ?? kvmOnly(entry);
   if (why) return skip(why);
-  return withEnvironment(["ERRATA_FORCE=y", "QEMU_ACCEL=tcg"], async (environment) => {
+  return withFile(environment("ERRATA_FORCE=y", "QEMU_ACCEL=tcg"), async (initrd) => {
     const board = ["--no-reboot", "-nodefaults", "-display", "none", "-serial", "stdio", "-machine", "accel=tcg"];
     const devices = ["pc-testdev", "isa-debug-exit,iobase=0xf4,iosize=0x4", "pci-testdev"];
-    const boot = ["-kernel", kernel, "-initrd", environment, ...(entry.args ? ["-append", entry.args] : [])];
+    const boot = ["-kernel", kernel, "-initrd", initrd, ...(entry.args ? ["-append", entry.args] : [])];
     const added = [...devices.flatMap((device) => ["-device", device]), "-smp", "1", ...entry.qemuParams];
     return judge(await runGuest([program, ...board, ...boot, ...added], { deadline }), /^qemu-system.*(?<!warning.*)$/m);
   });
@@ -104,24 +107,6 @@ function deviceOf(params) {
 function memoryOf(params) {
   const [, size, unit] = /-m (\d+)(g?)/i.exec(params.join(" ")) ?? [];
   return size === undefined ? memoryMiB : Number(size) * (unit ? 1024 : 1);
-}
-
-/**
- * The suite's kernels read their environment from a file given as an initial RAM disk.
- * @template T
- * @param {string[]} lines
- * @param {(file: string) => Promise<T>} use
- * @returns {Promise<T>}
- */
-async function withEnvironment(lines, use) {
-  const folder = mkdtempSync(join(tmpdir(), "tskvm-suites-"));
-  try {
-    const file = join(folder, "environment");
-    writeFileSync(file, `${lines.join("\n")}\n`);
-    return await use(file);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 }
 
 /**

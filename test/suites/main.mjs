@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { kvmUnitTests } from "./kvm-unit-tests.mjs";
 import { improvements, mergeTables, readTable, regressions, writeTable } from "./results.mjs";
 import { counts, runEntries } from "./suite.mjs";
+import { test386 } from "./test386.mjs";
 
 /** @typedef {import("./suite.mjs").Suite} Suite */
 
@@ -14,6 +15,7 @@ that begin so. Ends with status 1 if something is worse than in the committed
 tables of test/suites/results.
 
   --kvm-unit-tests DIR   A built kvm-unit-tests; may be repeated, for i386.
+  --test386 DIR          An assembled test386.asm.
   --deadline SECONDS     For each entry and machine. Default 120.
   --no-qemu              Only tskvm.
   --json FILE            Write what was found.
@@ -24,6 +26,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     "kvm-unit-tests": { type: "string", multiple: true, default: [] },
+    test386: { type: "string" },
     deadline: { type: "string", default: "120" },
     "no-qemu": { type: "boolean", default: false },
     json: { type: "string" },
@@ -63,7 +66,10 @@ function report(worse, better) {
   if (worse.length > 0) process.exitCode = 1;
 }
 
-const suites = [...values["kvm-unit-tests"].map(kvmUnitTests)];
+const suites = [
+  ...values["kvm-unit-tests"].map(kvmUnitTests),
+  ...(values.test386 === undefined ? [] : [test386(values.test386)]),
+];
 if (values.help || suites.length === 0) {
   process.stdout.write(help);
   process.exitCode = values.help ? 0 : 1;

@@ -30,7 +30,7 @@ export class MemoryTables {
     if (slots.length > MAX_SLOTS) throw new RangeError(`${slots.length} memory slots are more than ${MAX_SLOTS}`);
     for (const slot of this.#current) this.#setFlags(slot, PAGE_FLAG.logDirty, 0);
     this.#current = [...slots].sort((a, b) => b.memorySize - a.memorySize);
-    this.#current.forEach((slot, n) => this.#write(this.slots + n * SLOT_SIZE, slot));
+    for (const [n, slot] of this.#current.entries()) this.#write(this.slots + n * SLOT_SIZE, slot);
     this.slotCount = slots.length;
   }
 

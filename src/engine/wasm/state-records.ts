@@ -30,14 +30,14 @@ const CONTROL_FIELDS = ["cr0", "cr2", "cr3", "cr4", "cr8", "efer"] as const;
 
 /** KVM_GET_REGS; the flags were packed. */
 export function readRegs(cells: CpuCells, into: KvmRegs): void {
-  KVM_GPR_ORDER.forEach((register, n) => cells.copyWide(CPU.gpr + 8 * register, into.dataView, 8 * n));
+  for (const [n, register] of KVM_GPR_ORDER.entries()) cells.copyWide(CPU.gpr + 8 * register, into.dataView, 8 * n);
   cells.copyWide(CPU.rip, into.dataView, kvm_regs.offsets.rip);
   into.rflags_num = (cells.i32(CPU.eflags) | EFLAGS.fixed) >>> 0;
 }
 
 /** KVM_SET_REGS; the flags are unpacked afterwards. */
 export function writeRegs(cells: CpuCells, from: KvmRegs): void {
-  KVM_GPR_ORDER.forEach((register, n) => cells.loadWide(CPU.gpr + 8 * register, from.dataView, 8 * n));
+  for (const [n, register] of KVM_GPR_ORDER.entries()) cells.loadWide(CPU.gpr + 8 * register, from.dataView, 8 * n);
   cells.loadWide(CPU.rip, from.dataView, kvm_regs.offsets.rip);
   cells.setI32(CPU.eflags, from.rflags_lo | EFLAGS.fixed);
 }
