@@ -1,8 +1,8 @@
 // Boots every guest on every emulator, round by round, and reports.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { UserError } from "../../dist/base/assert.js";
 import { describeHost, lastAllowedCore, loadAverage } from "../common/host.mjs";
 import { help, readArguments } from "./arguments.mjs";
@@ -74,6 +74,7 @@ async function prepareGuests({ images, memoryMiB }) {
 function saveResult(path, result) {
   if (path === undefined) return;
   try {
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`);
   } catch (error) {
     throw new UserError(`cannot write ${path}`, String(error), { cause: error });

@@ -3,7 +3,7 @@ import { MemoryBackend } from "../backend/chardev/memory-backend.ts";
 import { LatchedLine } from "../bus/interrupt-line.ts";
 import { Uart16550 } from "./uart16550.ts";
 
-function create(mcr = 0x03) {
+function create(mcr = 0x0b) {
   const backend = new MemoryBackend();
   const interrupt = new LatchedLine();
   const uart = new Uart16550("com1", { backend, interrupt });
@@ -96,7 +96,9 @@ describe("the receiver", () => {
     uart.poll();
     write(IIR, 0x07);
     expect([uart.read(LSR) & 1, uart.read(RBR), backend.waiting]).toEqual([0, 0, 3]);
-    write(IER, 0x01);
+    write(IER, 0x0f);
+    expect(backend.waiting).toBe(3);
+    write(MCR, 0x08);
     expect(uart.read(RBR)).toBe(0x61);
   });
 

@@ -193,11 +193,14 @@ export class Uart16550 implements Device<Uart16550State>, RegisterBlock {
   }
 
   /**
-   * Characters wait outside until the guest surely reads them: it takes receive interrupts, or polls LSR again and again.
-   * A driver that starts up reads LSR and RBR once and clears the FIFO, which would lose what was typed ahead.
+   * Characters wait outside until the guest surely reads them: it takes receive interrupts (OUT2 connects them in a PC), or
+   * polls LSR again and again. A driver that probes the chip writes ones to IER, reads LSR and RBR once and clears the FIFO,
+   * which would lose what was typed ahead.
    */
   private get listens(): boolean {
-    return !this.loop && ((this.state.ier & spec.IER_ERBFI) !== 0 || this.state.statusReads > 1);
+    if (this.loop) return false;
+    const interrupts = (this.state.ier & spec.IER_ERBFI) !== 0 && (this.state.mcr & spec.MCR_OUT2) !== 0;
+    return interrupts || this.state.statusReads > 1;
   }
 
   private countStatusRead(ofStatus: boolean): void {

@@ -1,7 +1,8 @@
-import { FORM_POPS } from "./decoder/dispatch.ts";
+import { FORM_POPS } from "./decoder/tables.ts";
 import { FLAT, type Instruction, NO_REGISTER, NO_SEGMENT, PREFIX, RIP } from "./decoder/instruction.ts";
 import { SEGMENTS } from "./state.ts";
-import type { Operand, RegisterClass } from "./table/row.ts";
+import { formOf } from "./table/forms.ts";
+import type { Form, Operand, RegisterClass } from "./table/row.ts";
 
 const LEGACY = ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"] as const;
 const BYTES = ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"] as const;
@@ -25,19 +26,19 @@ const SIZED_NAMES: Readonly<Record<string, readonly [string, string, string]>> =
 
 /** The instruction in Intel syntax; `address` is that of its first byte, for the targets of relative jumps. */
 export function disassemble(instruction: Instruction, address: bigint): string {
-  const { form } = instruction;
+  const form = formOf(instruction);
   const operands = form.row.operands.map((code, n) => operandText(instruction, form.operands[n]!, code, address));
-  return `${prefixText(instruction)}${mnemonic(instruction)} ${operands.join(",")}`.trimEnd();
+  return `${prefixText(form, instruction.prefixes)}${mnemonic(form, instruction.addressSize)} ${operands.join(",")}`.trimEnd();
 }
 
 /** Prefixes that mean something for the instruction. */
-function prefixText({ form, prefixes }: Instruction): string {
+function prefixText(form: Form, prefixes: number): string {
   const lock = prefixes & PREFIX.lock ? "lock " : "";
   if (form.rep === "none") return lock;
   return lock + (form.rep === "repne" ? "repne " : form.row.attributes.rep === "repe" ? "repe " : "rep ");
 }
 
-function mnemonic({ form, addressSize }: Instruction): string {
+function mnemonic(form: Form, addressSize: number): string {
   const name = form.row.mnemonic;
   if (name === "JCXZ") return addressSize === 16 ? "jcxz" : addressSize === 32 ? "jecxz" : "jrcxz";
   const names = SIZED_NAMES[name];
@@ -117,7 +118,7 @@ function addressText(instruction: Instruction): string {
 
 /** The displacement without what the decoder added for forms that pop first. */
 function encodedDisplacement({ form, base, dispLow, dispHigh }: Instruction): bigint {
-  return signed64(dispLow, dispHigh) - BigInt(base === 4 ? FORM_POPS[form.id]! : 0);
+  return signed64(dispLow, dispHigh) - BigInt(base === 4 ? FORM_POPS[form]! : 0);
 }
 
 function stringText(instruction: Instruction, operand: Extract<Operand, { kind: "string" }>): string {
@@ -130,18 +131,18 @@ function stringText(instruction: Instruction, operand: Extract<Operand, { kind: 
 function immediateText(instruction: Instruction, width: number, code: string): string {
   const { immLow, immHigh } = instruction;
   if (code === "Ap") return `${hex(BigInt(immHigh >>> 0))}:${hex(BigInt(immLow >>> 0))}`;
-  if (instruction.form.row.mnemonic === "ENTER") return hex(BigInt(code === "Iw" ? immLow & 0xffff : immLow >>> 16));
-  return hex(BigInt.asUintN(pushed(instruction, code) ? instruction.form.bits : width * 8, signed64(immLow, immHigh)));
+  if (formOf(instruction).row.mnemonic === "ENTER") return hex(BigInt(code === "Iw" ? immLow & 0xffff : immLow >>> 16));
+  return hex(BigInt.asUintN(pushed(instruction, code) ? formOf(instruction).bits : width * 8, signed64(immLow, immHigh)));
 }
 
 /** PUSH extends its byte to the operand size. */
 function pushed(instruction: Instruction, code: string): boolean {
-  return code === "Ib" && instruction.form.row.mnemonic === "PUSH";
+  return code === "Ib" && formOf(instruction).row.mnemonic === "PUSH";
 }
 
 function targetText(instruction: Instruction, address: bigint): string {
-  const { form, immLow, immHigh, length } = instruction;
-  return hex(BigInt.asUintN(form.bits, address + BigInt(length) + signed64(immLow, immHigh)));
+  const { immLow, immHigh, length } = instruction;
+  return hex(BigInt.asUintN(formOf(instruction).bits, address + BigInt(length) + signed64(immLow, immHigh)));
 }
 
 function signed64(low: number, high: number): bigint {

@@ -14,7 +14,7 @@ import { Builder } from "./ir/builder.ts";
 import { lowerFlags } from "./ir/lower.ts";
 import { type EffectOp, type Node, type Program, PURE_OPS, type PureOp } from "./ir/ops.ts";
 import { CPU, MODE } from "./state.ts";
-import { programOf } from "./table/forms.ts";
+import { formOf, programOf } from "./table/forms.ts";
 
 export type { HelperExports, Machine, Outcome } from "./evaluate/effects.ts";
 
@@ -58,7 +58,7 @@ function loweredOf(program: Program): Program {
 export function evaluate(machine: Machine, insn: Instruction): Outcome {
   const rip = readState(machine, CPU.rip, 8);
   const operands = operandsOf(insn, rip);
-  const outcome = evaluateProgram(machine, loweredOf(programOf(insn.form)), operands);
+  const outcome = evaluateProgram(machine, loweredOf(programOf(formOf(insn))), operands);
   if (outcome === "next") writeState(machine, CPU.rip, 8, nextRip(machine, operands.ripNext));
   return outcome;
 }

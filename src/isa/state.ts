@@ -81,7 +81,7 @@ export const CPU = place([
   // Registers
   ["gpr", 16 * 8],
   ["rip", 8],
-  // Arithmetic flags, unevaluated (see flags.ts)
+  // Arithmetic flags, unevaluated (see ir/lower.ts)
   ["flagResult", 8],
   ["flagAux", 4],
   // System flags; the arithmetic bits in it are valid only after the flags were packed
@@ -218,8 +218,6 @@ export const TRAP = {
   shutdown: 4,
   /** The budget is used up or somebody kicked. */
   budget: 5,
-  /** No record for rip in the jump cache. */
-  lookup: 6,
 } as const;
 
 /** CPU.exitReason while trap is exit; also the kind of a replay entry. */
@@ -250,7 +248,7 @@ export const SLOT = place([
 export const SLOT_SIZE = 32;
 export const MAX_SLOTS = 64;
 
-/** One entry of the code map: `key` is host address << 3 | mode bits, 0 when free. */
+/** One entry of the code map: `key` is host address << 4 | mode bits, 0 when free. */
 export const CODE_MAP_ENTRY = place([
   ["key", 8],
   ["record", 4],

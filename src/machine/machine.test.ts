@@ -274,6 +274,7 @@ describe("the exit loop", () => {
       io(OUT, 1, 0x3f8, ...Buffer.from("hello")),
       io(OUT, 1, 0x3fa, 0x01),
       io(OUT, 1, 0x3f9, 0x01),
+      io(OUT, 1, 0x3fc, 0x0b),
       interrupted,
       io(IN, 1, 0x3f8, 0, 0, 0, 0),
       seen(values),
@@ -368,7 +369,12 @@ describe("the exit loop", () => {
   });
 
   test("a kick lets input in and raises its interrupt", () => {
-    const { machine, serial, vm } = build({}, [io(OUT, 1, 0x3f9, 0x01), interrupted, powerOff]);
+    const { machine, serial, vm } = build({}, [
+      io(OUT, 1, 0x3fc, 0x08),
+      io(OUT, 1, 0x3f9, 0x01),
+      interrupted,
+      powerOff,
+    ]);
     serial.feed("k");
     machine.run();
     expect(vm.pins).toEqual(["pic 4 true", "ioapic 4 true"]);

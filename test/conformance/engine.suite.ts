@@ -3,6 +3,7 @@ import { codeSuite } from "./code.suite.ts";
 import { exitsSuite } from "./exits.suite.ts";
 import type { Subject } from "./guest.ts";
 import { interruptsSuite } from "./interrupts.suite.ts";
+import { ioeventfdSuite } from "./ioeventfd.suite.ts";
 import { memorySuite } from "./memory.suite.ts";
 import { randomCodeSuite } from "./random-code.suite.ts";
 import { stateSuite } from "./state.suite.ts";
@@ -14,6 +15,7 @@ export function engineSuite(name: string, makeSubject: () => Subject): void {
     memorySuite(makeSubject);
     codeSuite(makeSubject);
     interruptsSuite(makeSubject);
+    ioeventfdSuite(makeSubject);
     stateSuite(makeSubject);
     randomCodeSuite(makeSubject);
   });

@@ -4,9 +4,9 @@ import { tskvm } from "./tskvm.ts";
 
 const BOOT_MS = 180_000;
 
-/** Gets the default image of an architecture into the cache, or skips the test for want of it. */
-async function needImage(context: TestContext, arch: Arch): Promise<void> {
-  const why = await resolveImage(undefined, { arch }).then(
+/** Gets an image, the architecture's default one unless named, into the cache, or skips the test for want of it. */
+async function needImage(context: TestContext, arch: Arch, name?: string): Promise<void> {
+  const why = await resolveImage(name, { arch }).then(
     () => undefined,
     (error: unknown) => {
       if (error instanceof UserError) return error.message;
@@ -29,6 +29,21 @@ describe("a stock Debian kernel", () => {
       });
       expect(result).toEqual({ status: 7, stdout: `Linux ${machine}\nin \x04\x16\xff`, stderr: "" });
     });
+
+  for (const image of ["debian", "debian-686"])
+    test(`of image ${image} boots as well`, { timeout: BOOT_MS }, async (context) => {
+      await needImage(context, image === "debian" ? "amd64" : "i386", image);
+      const result = await tskvm(["run", "--image", image, "--exec", "uname -r", "--timeout", "170"]);
+      expect(result).toMatchObject({ status: 0, stderr: "" });
+      expect(result.stdout).toMatch(image === "debian" ? /^6\.1\.\d+-\d+-amd64\n$/ : /^6\.1\.\d+-\d+-686\n$/);
+    });
+
+  test("has the memory it is given, up to 3 GiB", { timeout: BOOT_MS }, async (context) => {
+    await needImage(context, "amd64");
+    const result = await tskvm(["run", "--memory", "3G", "--exec", "free -m | awk '/Mem/ { print $2 }'"]);
+    expect(result).toMatchObject({ status: 0, stderr: "" });
+    expect(Number(result.stdout)).toBeGreaterThan(2900);
+  });
 
   test("gives a shell, idles without the processor, and switches itself off", { timeout: BOOT_MS }, async (context) => {
     await needImage(context, "amd64");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { debugExit, echoUntil, print, program, reset, spin } from "../guest/programs.ts";
+import { debugExit, echoUntil, multibootProgram, print, program, reset, spin } from "../guest/programs.ts";
 import { BIN, finished, scratchDirectory, start, tskvm } from "./tskvm.ts";
 
 const files = scratchDirectory();
@@ -13,6 +13,14 @@ const run = (...args: string[]) => ["run", "-m", "64M", ...args];
 test("the guest's output is standard output, byte for byte, and the debug-exit port's value makes the status", async () => {
   const result = await tskvm(run("--kernel", hello, "--debug-exit"));
   expect(result).toEqual({ status: (3 << 1) | 1, stdout: "hello\r\n\x00\xc3\xbf", stderr: "" });
+});
+
+test("a multiboot kernel gets its command line and modules", async () => {
+  const kernel = files.write("multiboot", multibootProgram(2));
+  const module = files.write("module", new TextEncoder().encode("xyz"));
+  const result = await tskvm(run("--kernel", kernel, "--append", "a b", "--module", module, "--debug-exit"));
+  expect(result).toMatchObject({ status: 5, stderr: "" });
+  expect(result.stdout).toMatch(/a bxyz$/);
 });
 
 test("without --debug-exit there is nothing at that port", async () => {

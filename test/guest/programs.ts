@@ -1,4 +1,4 @@
-import { elf, pvhNote } from "./kernel-files.ts";
+import { elf, join, multibootHeader, pvhNote } from "./kernel-files.ts";
 
 // Guests of a few instructions: ELF kernels with a PVH entry, so they begin in 32-bit protected mode without paging.
 // [Intel SDM 2] gives the opcodes.
@@ -53,4 +53,20 @@ export const reset: Code = [...movDx(0x64), ...movAl(0xfe), ...outDxAl, ...spin]
 /** A kernel file of these instructions. */
 export function program(...code: readonly Code[]): Uint8Array {
   return elf(32, ENTRY, [pvhNote(ENTRY, 32), { paddr: ENTRY, bytes: Uint8Array.from(code.flat()) }]);
+}
+
+/** Writes what multiboot tells to COM1: the command line, then the first 3 bytes of the first module. [Multiboot 0.6.96 3.3] */
+const printBootInformation: Code = [
+  ...movDx(COM1),
+  ...[0x8b, 0x73, 16], // mov esi, [ebx + 16]: cmdline
+  ...[0xac, 0x84, 0xc0, 0x74, 3, ...outDxAl, ...jmpShort(-8)], // lodsb; test al, al; jz; out; jmp lodsb
+  ...[0x8b, 0x73, 24, 0x8b, 0x36], // mov esi, [ebx + 24]; mov esi, [esi]: mods_addr, mod_start
+  ...[0xac, ...outDxAl, 0xac, ...outDxAl, 0xac, ...outDxAl],
+];
+
+/** A multiboot kernel that shows what it was given and ends with `status` at the debug-exit port. */
+export function multibootProgram(status: number): Uint8Array {
+  const header = multibootHeader(3).subarray(0, 12);
+  const code = Uint8Array.from([...printBootInformation, ...debugExit(status)]);
+  return elf(32, ENTRY + header.length, [{ paddr: ENTRY, bytes: join([header, code]) }]);
 }

@@ -1,7 +1,7 @@
 import type { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { disassemble } from "../../src/isa/disassembler.ts";
 import { EFLAGS, VECTOR } from "../../src/isa/state.ts";
-import { programOf } from "../../src/isa/table/forms.ts";
+import { formOf, programOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { Bench } from "./bench.ts";
 import type { UserProgram, UserResult } from "./program.ts";
@@ -112,7 +112,7 @@ export function describeProgram(bench: Bench, program: UserProgram): string {
   const { code, state, bits } = program;
   const bytes = Array.from(code, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
   const text = (insn: Instruction, address: number): string =>
-    `  ${disassemble(insn, BigInt(address))}   [${insn.form.row.opcode}]`;
+    `  ${disassemble(insn, BigInt(address))}   [${formOf(insn).row.opcode}]`;
   const lines = Array.from(bench.instructions(program), ({ insn, address }) => text(insn, address));
   const registers = REGISTERS.map((name, n) => `${name}=${state.gpr[n]!.toString(16)}`).join(" ");
   return [

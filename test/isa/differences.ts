@@ -1,5 +1,6 @@
 import type { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { VECTOR } from "../../src/isa/state.ts";
+import { formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { UserResult } from "./program.ts";
 
@@ -109,9 +110,9 @@ function writesSegment(form: Form): boolean {
 
 /** The bits of a shift's count that the processor looks at. [SDM 2B SAL/SAR/SHL/SHR] */
 function shiftCount(insn: Instruction, cl: number): number {
-  const last = insn.form.operands.at(-1)!;
+  const last = formOf(insn).operands.at(-1)!;
   const count = last.kind === "immediate" ? insn.immLow : last.kind === "one" ? 1 : cl;
-  return count & (insn.form.bits === 64 ? 0x3f : 0x1f);
+  return count & (formOf(insn).bits === 64 ? 0x3f : 0x1f);
 }
 
 const DOUBLE_SHIFTS: ReadonlySet<string> = new Set(["SHLD", "SHRD"]);
@@ -121,7 +122,7 @@ const DOUBLE_SHIFTS: ReadonlySet<string> = new Set(["SHLD", "SHRD"]);
  * SHLD and SHRD of 16 bits by more than 16: the destination is undefined. [SDM 2B SHLD, SHRD]
  */
 export function undefinedResult(insn: Instruction, cl: number): boolean {
-  const { row, bits } = insn.form;
+  const { row, bits } = formOf(insn);
   return DOUBLE_SHIFTS.has(row.mnemonic) && bits === 16 && shiftCount(insn, cl) > 16;
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { FORMS } from "../../src/isa/table/forms.ts";
+import { FORMS, formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { Bench } from "./bench.ts";
 import { describeProgram, differences } from "./compare.ts";
@@ -99,7 +99,7 @@ export class Fuzzer {
     if (lines.length === 0) return undefined;
     const text = [describeProgram(this.#bench, program), ...lines.map((line) => `    ${line}`)].join("\n");
     const first = this.#bench.instructions(program).next().value;
-    return { program, text, form: first ? `${first.insn.form.row.opcode} ${first.insn.form.row.mnemonic}` : "?" };
+    return { program, text, form: first ? rowName(formOf(first.insn)) : "?" };
   }
 
   #disagreements({ program, trace, evaluated }: Evaluated, native: UserResult | undefined): string[] {

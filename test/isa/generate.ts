@@ -70,9 +70,9 @@ export class ProgramGenerator {
     if (isLocked(form) && this.#code.length > 0) return false;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const bytes = encodeForm(form, this.#bits, this.#random);
-      if (decode(bytes, 0, bytes.length, this.#bits, this.#insn) !== DECODE.ok || this.#insn.form !== form) continue;
+      if (decode(bytes, 0, bytes.length, this.#bits, this.#insn) !== DECODE.ok || this.#insn.form !== form.id) continue;
       if (this.#code.length + this.#insn.length > CODE_BYTES) return false;
-      if (!this.#isHarmless(form) || this.#countsInHalves()) continue;
+      if (!this.#isHarmless(form) || this.#countsInHalves(form)) continue;
       const insn = bytes.subarray(0, this.#insn.length);
       if (form.memory && !this.#reach(form, insn)) continue;
       this.#prepare(form);
@@ -172,9 +172,9 @@ export class ProgramGenerator {
   }
 
   /** A repetition that counts in the lower half of a register whose upper half is not known to be 0. */
-  #countsInHalves(): boolean {
+  #countsInHalves(form: Form): boolean {
     return (
-      this.#insn.form.rep !== "none" && this.#insn.addressSize === 32 && this.#bits === 64 && this.#code.length > 0
+      form.rep !== "none" && this.#insn.addressSize === 32 && this.#bits === 64 && this.#code.length > 0
     );
   }
 

@@ -1,7 +1,7 @@
 import { DECODE, decode } from "../../isa/decoder/decode.ts";
 import { Instruction } from "../../isa/decoder/instruction.ts";
 import { MODE, PAGE_FLAG } from "../../isa/state.ts";
-import { endsBlock } from "../../isa/table/forms.ts";
+import { FORM_ENDS, FORM_RELATIVE } from "../../isa/table/facts.ts";
 import { HANDLER, RECORD, RECORD_SIZE, RecordWriter } from "./interpreter/record.ts";
 
 const PAGE_SIZE = 0x1000;
@@ -146,7 +146,7 @@ export class CodeCache {
     page.entries.set(key, block.first);
     for (const field of page.waiting.get(key) ?? []) this.#view.setUint32(field, block.first, true);
     page.waiting.delete(key);
-    if (!this.#endsRelative || this.#insn.form.bits === 16) return;
+    if (!this.#endsRelative || FORM_RELATIVE[this.#insn.form] === 16) return;
     const last = block.end - RECORD_SIZE;
     const next = block.host + this.#view.getUint32(last + RECORD.next, true);
     this.#linkTo(page, block, last + RECORD.nextLink, next);
@@ -184,8 +184,8 @@ export class CodeCache {
     this.#endsRelative = false;
     if (status === DECODE.ok) {
       this.#writer.instruction(at, this.#insn, delta, count);
-      this.#endsRelative = this.#insn.form.operands.some((operand) => operand.kind === "relative");
-      return endsBlock(this.#insn.form);
+      this.#endsRelative = FORM_RELATIVE[this.#insn.form] !== 0;
+      return FORM_ENDS[this.#insn.form] !== 0;
     }
     this.#writer.special(at, status === DECODE.tooLong ? HANDLER.tooLong : HANDLER.undefinedOpcode, delta, count);
     return true;

@@ -1,11 +1,10 @@
 import { create, view } from "../../base/struct-layout.ts";
 import { CPU } from "../../isa/state.ts";
-import { ROWS } from "../../isa/table/index.ts";
+import { COMPLETE_SETS } from "../../isa/table/facts.ts";
 import { KVM_CPUID_FEATURES, KVM_CPUID_SIGNATURE, KVM_FEATURE, KVM_SIGNATURE } from "../../spec/kvm/paravirt.ts";
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, type KvmCpuid2, kvm_cpuid2 } from "../../spec/kvm/vcpu-struct.ts";
 import { CR4 } from "../../spec/x86/control-register.ts";
 import { CPUID_FEATURE } from "../../spec/x86/cpuid.ts";
-import { INSTRUCTION_SETS } from "../../spec/x86/instruction-set.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 
 /** CPUID.1:ECX bit 27. */
@@ -37,6 +36,7 @@ const SYSTEM_FEATURES = [
   "mtrr",
   "pge",
   "pat",
+  "pdpe1gb",
   "pse36",
   "x2apic",
   "tsc_deadline",
@@ -55,9 +55,7 @@ const SYSTEM_FEATURES = [
 
 /** What the engine can show: the features above, and the instruction sets of which the table has every instruction. */
 export function supportedFeatures(): ReadonlySet<string> {
-  const mnemonics = new Set(ROWS.map((row) => row.mnemonic));
-  const complete = [...INSTRUCTION_SETS].filter(([, set]) => set.every((mnemonic) => mnemonics.has(mnemonic)));
-  return new Set([...SYSTEM_FEATURES, ...complete.map(([feature]) => feature)]);
+  return new Set([...SYSTEM_FEATURES, ...COMPLETE_SETS]);
 }
 
 /**

@@ -6,7 +6,7 @@ export interface SharedVcpu {
   readonly retired: Int32Array;
 }
 
-/** `Vcpu.kick` from another thread: ends the vCPU's sleep, or else its slice of instructions. */
+/** `Vcpu.kick` from another thread: ends the vCPU's sleep; one that runs sees it after its slice of instructions. */
 export function kickVcpu(vcpu: SharedVcpu): void {
   Atomics.store(vcpu.kick, 0, 1);
   Atomics.notify(vcpu.kick, 0);

@@ -328,7 +328,7 @@ export class WasmVcpu implements Vcpu {
     translation.valid = valid ? 1 : 0;
     translation.writeable = 1;
     translation.usermode = 0;
-    translation.physical_address = valid ? BigInt(cells.number(CPU.exitData)) : -1n;
+    translation.physical_address = valid ? BigInt(cells.number(CPU.exitData)) : -1n; // bigint: KVM's all ones; not while a guest runs
     for (const [at, lo, hi] of saved) cells.setWide(at, lo, hi);
     return translation;
   }

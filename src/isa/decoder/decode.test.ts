@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { disassemble } from "../disassembler.ts";
 import { CPU, segmentOffset } from "../state.ts";
+import { formOf } from "../table/forms.ts";
 import { type CodeSize, DECODE, decode } from "./decode.ts";
 import { slotField } from "./fields.ts";
 import { FLAT, Instruction, NO_REGISTER, RIP } from "./instruction.ts";
@@ -150,8 +151,8 @@ describe("validity", () => {
 
 describe("prefixes", () => {
   test("REX counts only directly before the opcode", () => {
-    expect(decoded("48 66 01 d8", 64).form.bits).toBe(16);
-    expect(decoded("66 48 01 d8", 64).form.bits).toBe(64);
+    expect(formOf(decoded("48 66 01 d8", 64)).bits).toBe(16);
+    expect(formOf(decoded("66 48 01 d8", 64)).bits).toBe(64);
     expect(decoded("48 66 01 d8", 64).rex).toBe(0);
   });
 
@@ -163,10 +164,10 @@ describe("prefixes", () => {
   });
 
   test("of F2 and F3 the last one repeats", () => {
-    expect(decoded("f2 f3 a6", 64).form.rep).toBe("rep");
-    expect(decoded("f3 f2 a6", 64).form.rep).toBe("repne");
-    expect(decoded("f2 a4", 64).form.rep).toBe("rep");
-    expect(decoded("f3 01 d8", 64).form.rep).toBe("none");
+    expect(formOf(decoded("f2 f3 a6", 64)).rep).toBe("rep");
+    expect(formOf(decoded("f3 f2 a6", 64)).rep).toBe("repne");
+    expect(formOf(decoded("f2 a4", 64)).rep).toBe("rep");
+    expect(formOf(decoded("f3 01 d8", 64)).rep).toBe("none");
   });
 });
 

@@ -1,22 +1,15 @@
-import { FORMS } from "../table/forms.ts";
 import { decodeAddress16, decodeAddress32 } from "./address.ts";
 import {
-  DISPATCH,
   dispatchIndex,
-  FORM_IMMEDIATE,
-  FORM_POPS,
-  FORM_REG_RULE,
-  GROUPS,
   IMMEDIATE,
   IMMEDIATE_BYTES,
-  LEAF_FORMS,
   LEAF_FORMS_SIZE,
-  LEAF_RULE,
   NO_FORM,
   REG_RULE,
   SIZE_RULE,
-} from "./dispatch.ts";
+} from "./encoding.ts";
 import { FLAT, type Instruction, NO_SEGMENT, PREFIX } from "./instruction.ts";
+import { DISPATCH, FORM_IMMEDIATE, FORM_POPS, FORM_REG_RULE, GROUPS, LEAF_FORMS, LEAF_RULE } from "./tables.ts";
 
 /** Result of decode. */
 export const DECODE = {
@@ -158,7 +151,7 @@ function finish(
   const size = kind === IMMEDIATE.offset ? out.addressSize >> 3 : IMMEDIATE_BYTES[kind]!;
   const length = at - offset + displacement + size;
   if (offset + length > end) return short;
-  out.form = FORMS[id]!;
+  out.form = id;
   out.length = length;
   out.segment = segmentOf(mode, out);
   if (displacement !== 0) readDisplacement(bytes, at, displacement, out);

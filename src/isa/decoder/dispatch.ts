@@ -1,36 +1,15 @@
-import { FORMS, sizesOf } from "../table/forms.ts";
+import { sizesOf } from "../table/forms.ts";
 import { MANDATORY, MAPS, type Opcode, parseOpcode } from "../table/opcode.ts";
 import { needsModrm } from "../table/operands.ts";
 import type { Form, Row } from "../table/row.ts";
+import { dispatchIndex, LEAF_FORMS_SIZE, NO_FORM, SIZE_RULE } from "./encoding.ts";
 
-/** No form: the encoding is invalid. */
-export const NO_FORM = 0xffff;
-/** Forms of a leaf: by operand size (16, 32, 64), then LOCK, then REP (none, F3, F2). */
-export const LEAF_FORMS_SIZE = 18;
 /** Leaves of an opcode with a ModRM byte: 8 for memory by reg, then 64 for mod = 3 by reg and rm. */
 const GROUP_SIZE = 72;
 /** Entries by 64-bit mode or not, mandatory prefix, map and opcode. */
 const DISPATCH_SIZE = 2 * MANDATORY.length * MAPS.length * 256;
 
 const ALL_PREFIXES = MANDATORY.map((_, n) => n);
-
-/** How a leaf's operand size follows from the mode and prefixes. */
-export const SIZE_RULE = { plain: 0, d64: 1, f64: 2 } as const;
-
-/** How a form's immediate is encoded. */
-export const IMMEDIATE = {
-  none: 0,
-  byte: 1,
-  word: 2,
-  dword: 3,
-  qword: 4,
-  enter: 5,
-  far16: 6,
-  far32: 7,
-  offset: 8,
-} as const;
-/** Bytes of each kind of IMMEDIATE; an absolute offset has the bytes of the address size. */
-export const IMMEDIATE_BYTES = Uint8Array.of(0, 1, 2, 4, 8, 3, 4, 6, 0);
 
 /** One row in one shape in one mode, while the tables are built. */
 interface Leaf {
@@ -46,6 +25,23 @@ interface Leaf {
 interface Slot {
   readonly modrm: boolean;
   readonly leaves: Uint16Array;
+}
+
+/** The decoder's tables, flat. */
+interface DispatchTables {
+  /** By dispatchIndex: 0 is invalid, n > 0 is leaf n, n < 0 is the group at -n. */
+  readonly dispatch: Int32Array;
+  /** Leaf numbers of opcodes with a ModRM byte: 8 for memory by reg, then 64 for mod = 3 by reg and rm. */
+  readonly groups: Uint16Array;
+  /** LEAF_FORMS_SIZE form ids of each leaf. */
+  readonly forms: Uint16Array;
+  /** SIZE_RULE of leaves. */
+  readonly rules: Uint8Array;
+}
+
+/** Lays out the encodings of forms whose ids are their indices. Throws if two claim one encoding. */
+export function buildDispatch(forms: readonly Form[]): DispatchTables {
+  return new DispatchBuilder(forms).build();
 }
 
 class DispatchBuilder {
@@ -98,16 +94,31 @@ class DispatchBuilder {
     return slot;
   }
 
-  /** Flattens everything: dispatch entry 0 is invalid, n > 0 is leaf n, n < 0 is the group at -n. */
-  build(): { dispatch: Int32Array; groups: Uint16Array; forms: Uint16Array; rules: Uint8Array } {
+  build(): DispatchTables {
     const dispatch = new Int32Array(DISPATCH_SIZE);
-    const groups: Uint16Array[] = [new Uint16Array(GROUP_SIZE)];
+    const groups = new Groups();
     this.#slots.forEach((slot, index) => {
-      if (slot === undefined) return;
-      dispatch[index] = slot.modrm ? -groups.length * GROUP_SIZE : slot.leaves[0]!;
-      if (slot.modrm) groups.push(slot.leaves);
+      if (slot !== undefined) dispatch[index] = slot.modrm ? -groups.place(slot.leaves) : slot.leaves[0]!;
     });
-    return { dispatch, groups: concatenate(groups, GROUP_SIZE), ...leafTables(this.#leaves) };
+    return { dispatch, groups: groups.flat(), ...leafTables(this.#leaves) };
+  }
+}
+
+/** Groups one after the other, equal ones once. */
+class Groups {
+  readonly #places = new Map<string, number>();
+  readonly #groups = [new Uint16Array(GROUP_SIZE)];
+
+  /** Where a group begins; never 0. */
+  place(leaves: Uint16Array): number {
+    const key = String.fromCharCode(...leaves);
+    const place = this.#places.get(key) ?? this.#groups.push(leaves) * GROUP_SIZE - GROUP_SIZE;
+    this.#places.set(key, place);
+    return place;
+  }
+
+  flat(): Uint16Array {
+    return concatenate(this.#groups, GROUP_SIZE);
   }
 }
 
@@ -130,11 +141,6 @@ function formsByRow(forms: readonly Form[]): Form[][] {
 /** A ModRM byte follows the opcode. */
 export function hasModrm(row: Row, opcode: Opcode): boolean {
   return opcode.reg !== undefined || opcode.rm !== undefined || row.operands.some(needsModrm);
-}
-
-/** Index into the dispatch table. */
-export function dispatchIndex(long: number, prefix: number, map: number, byte: number): number {
-  return (((long << 2) | prefix) << 10) | (map << 8) | byte;
 }
 
 const EIGHT = [0, 1, 2, 3, 4, 5, 6, 7] as const;
@@ -195,56 +201,3 @@ function concatenate(parts: readonly Uint16Array[], size: number): Uint16Array {
   return all;
 }
 
-/** How a form's immediate is encoded. */
-function immediateOf(form: Form): number {
-  const codes = form.row.operands.filter((code) => /^(I[bwzv]|J[bz]|Ap|O[bv])$/.test(code));
-  if (codes.length === 2) return IMMEDIATE.enter;
-  switch (codes[0]) {
-    case undefined:
-      return IMMEDIATE.none;
-    case "Ib":
-    case "Jb":
-      return IMMEDIATE.byte;
-    case "Iw":
-      return IMMEDIATE.word;
-    case "Iz":
-    case "Jz":
-      return form.bits === 16 ? IMMEDIATE.word : IMMEDIATE.dword;
-    case "Iv":
-      return form.bits === 16 ? IMMEDIATE.word : form.bits === 32 ? IMMEDIATE.dword : IMMEDIATE.qword;
-    case "Ap":
-      return form.bits === 16 ? IMMEDIATE.far16 : IMMEDIATE.far32;
-    default:
-      return IMMEDIATE.offset;
-  }
-}
-
-/** Registers a reg field may name in a form. */
-export const REG_RULE = { any: 0, segment: 1, segmentWritten: 2, control: 3, debug: 4 } as const;
-
-function regRuleOf(form: Form): number {
-  const at = form.operands.findIndex((o) => o.kind === "register" && o.slot === "reg");
-  const operand = form.operands[at];
-  if (operand?.kind !== "register") return REG_RULE.any;
-  if (operand.file === "segment") return at === 0 ? REG_RULE.segmentWritten : REG_RULE.segment;
-  return operand.file === "control" ? REG_RULE.control : operand.file === "debug" ? REG_RULE.debug : REG_RULE.any;
-}
-
-const tables = new DispatchBuilder(FORMS).build();
-
-/** By dispatchIndex: see DispatchBuilder.build. */
-export const DISPATCH = tables.dispatch;
-/** Leaf numbers of opcodes with a ModRM byte. */
-export const GROUPS = tables.groups;
-/** Form ids of leaves, NO_FORM where there is none. */
-export const LEAF_FORMS = tables.forms;
-/** SIZE_RULE of leaves. */
-export const LEAF_RULE = tables.rules;
-/** IMMEDIATE of forms. */
-export const FORM_IMMEDIATE = Uint8Array.from(FORMS, immediateOf);
-/** REG_RULE of forms. */
-export const FORM_REG_RULE = Uint8Array.from(FORMS, regRuleOf);
-/** Bytes to add to the displacement when the base is rSP, for forms that pop before they address memory. */
-export const FORM_POPS = Uint8Array.from(FORMS, (form) =>
-  form.row.attributes.popsFirst && form.memory ? form.bits / 8 : 0,
-);

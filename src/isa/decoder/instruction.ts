@@ -1,5 +1,3 @@
-import type { Form } from "../table/row.ts";
-
 /** Instruction.base and index where there is no register, and where the base is rIP. */
 export const NO_REGISTER = 16;
 export const RIP = 17;
@@ -11,10 +9,10 @@ export const NO_SEGMENT = -1;
 /** Bits of Instruction.prefixes. */
 export const PREFIX = { operandSize: 1, addressSize: 2, lock: 4, rep: 8, repne: 16 } as const;
 
-/** One decoded instruction; reused for one after the other. Every field is a number but the form. */
+/** One decoded instruction; reused for one after the other. Every field is a number. */
 export class Instruction {
-  /** Valid after a successful decode. */
-  form!: Form;
+  /** Id of the form, valid after a successful decode: formOf gives the form. */
+  form = 0;
   /** Bytes. */
   length = 0;
   /** Register numbers with their REX bits; +r opcodes have theirs in reg. */

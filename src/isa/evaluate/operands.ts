@@ -41,7 +41,7 @@ export function operandsOf(insn: Instruction, rip: Bits): Operands {
 }
 
 function slotOf(insn: Instruction, slot: RegSlot): number {
-  const operand = insn.form.operands.find((o) => o.kind === "register" && o.slot === slot);
+  const operand = formOf(insn).operands.find((o) => o.kind === "register" && o.slot === slot);
   const file: RegisterClass = operand?.kind === "register" ? operand.file : "gpr";
   return slotField(file, insn[slot], insn.rex !== 0);
 }

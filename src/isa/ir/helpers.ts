@@ -25,7 +25,7 @@ const declare = (
 });
 
 /**
- * All helpers. A test compares this list with the compiled library's exports.
+ * All helpers. A test looks for each of them in the compiled library; linking the interpreter checks the types.
  * Widths are in bytes; segments are state offsets of segment records.
  */
 export const HELPERS = {

@@ -11,6 +11,11 @@ export const FORMS: readonly Form[] = ROWS.flatMap((row) => variantsOf(row).map(
   ({ row, variant }, id) => ({ id, row, ...variant, operands: operandsOf(row, variant) }),
 );
 
+/** The form of a decoded instruction. */
+export function formOf(insn: { readonly form: number }): Form {
+  return FORMS[insn.form]!;
+}
+
 const programs: (Program | undefined)[] = [];
 
 /** The IR program of a form, flags not lowered; built once. */
@@ -25,18 +30,11 @@ export function programOf(form: Form): Program {
   return program;
 }
 
-const ends: (boolean | undefined)[] = [];
-
 /** Whether a decoded block ends with an instruction of this form: it jumps, or changes what decoding depends on. */
 export function endsBlock(form: Form): boolean {
-  let known = ends[form.id];
-  if (known === undefined) {
-    known =
-      form.row.attributes.ends === true ||
-      programOf(form).nodes.some((node) => node.op === "jump" || node.op === "end");
-    ends[form.id] = known;
-  }
-  return known;
+  return (
+    form.row.attributes.ends === true || programOf(form).nodes.some((node) => node.op === "jump" || node.op === "end")
+  );
 }
 
 /** One form serves all operand sizes: nothing in the row follows the operand size. */

@@ -58,13 +58,17 @@ export function row(opcode: string, text: string, semantics: Semantics, attribut
 }
 
 /** Which register file an operand slot indexes. */
-export type RegisterClass = "gpr8" | "gpr" | "segment" | "control" | "debug" | "x87" | "mmx" | "xmm";
+export type RegisterClass = (typeof REGISTER_CLASSES)[number];
+export const REGISTER_CLASSES = ["gpr8", "gpr", "segment", "control", "debug", "x87", "mmx", "xmm"] as const;
+
+/** The fields of an instruction that name a register. */
+export const SLOTS = ["reg", "rm", "vvvv"] as const;
 
 /** One operand of a form, resolved: where its value is and how wide it is (bytes). */
 export type Operand =
   | {
       readonly kind: "register";
-      readonly slot: "reg" | "rm" | "vvvv";
+      readonly slot: (typeof SLOTS)[number];
       readonly file: RegisterClass;
       readonly width: number;
     }

@@ -1,7 +1,8 @@
 import { slotField } from "../../../isa/decoder/fields.ts";
 import { FLAT, type Instruction, NO_REGISTER, RIP } from "../../../isa/decoder/instruction.ts";
 import { CPU, place, SEGMENT_SIZE } from "../../../isa/state.ts";
-import type { Form, RegisterClass } from "../../../isa/table/row.ts";
+import { FORM_FILES } from "../../../isa/table/facts.ts";
+import { REGISTER_CLASSES, SLOTS } from "../../../isa/table/row.ts";
 
 /**
  * One decoded instruction as the interpreter reads it, in linear memory. Records of a block follow one another.
@@ -57,23 +58,9 @@ export function handlerIndex(form: number, addressing: number): number {
   return FIRST_FORM + form * ADDRESSINGS + addressing;
 }
 
-/** The register files that a form's slots index. */
-interface SlotFiles {
-  readonly reg: RegisterClass;
-  readonly rm: RegisterClass;
-  readonly vvvv: RegisterClass;
-}
-
-function slotFilesOf(form: Form): SlotFiles {
-  const files: { -readonly [K in keyof SlotFiles]: SlotFiles[K] } = { reg: "gpr", rm: "gpr", vvvv: "gpr" };
-  for (const operand of form.operands) if (operand.kind === "register") files[operand.slot] = operand.file;
-  return files;
-}
-
 /** Writes decoded instructions as records into linear memory. */
 export class RecordWriter {
   readonly #view: DataView;
-  readonly #files = new Map<Form, SlotFiles>();
 
   constructor(view: DataView) {
     this.#view = view;
@@ -88,24 +75,19 @@ export class RecordWriter {
   instruction(at: number, insn: Instruction, delta: number, count: number): void {
     const view = this.#view;
     const next = delta + insn.length;
-    this.#head(at, handlerIndex(insn.form.id, addressingOf(insn)), delta, next, count);
-    const files = this.#filesOf(insn.form);
-    const rex = insn.rex !== 0;
-    view.setUint16(at + RECORD.reg, slotField(files.reg, insn.reg, rex), true);
-    view.setUint16(at + RECORD.rm, slotField(files.rm, insn.rm, rex), true);
-    view.setUint16(at + RECORD.vvvv, slotField(files.vvvv, insn.vvvv, rex), true);
+    this.#head(at, handlerIndex(insn.form, addressingOf(insn)), delta, next, count);
+    this.#register(at + RECORD.reg, insn, 0, insn.reg);
+    this.#register(at + RECORD.rm, insn, 1, insn.rm);
+    this.#register(at + RECORD.vvvv, insn, 2, insn.vvvv);
     view.setUint32(at + RECORD.imm, insn.immLow, true);
     view.setInt32(at + RECORD.imm + 4, insn.immHigh, true);
     this.#address(at, insn, next);
   }
 
-  #filesOf(form: Form): SlotFiles {
-    let files = this.#files.get(form);
-    if (files === undefined) {
-      files = slotFilesOf(form);
-      this.#files.set(form, files);
-    }
-    return files;
+  /** A register number in the form that the handler takes it in; `slot` is an index in SLOTS. */
+  #register(at: number, insn: Instruction, slot: number, number: number): void {
+    const file = REGISTER_CLASSES[FORM_FILES[insn.form * SLOTS.length + slot]!]!;
+    this.#view.setUint16(at, slotField(file, number, insn.rex !== 0), true);
   }
 
   #head(at: number, handler: number, delta: number, next: number, count: number): void {
