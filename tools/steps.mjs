@@ -100,5 +100,17 @@ const interpreter = generate({
   output: "dist/engine/wasm/interpreter.wasm",
 });
 
+/** @type {Step} */
+const workerBundle = {
+  name: "worker",
+  inputs: () => ["tools/bundle.mjs", ...modulesOf(["."])],
+  outputs: () => ["dist/sdk/worker-bundle.mjs"],
+  run: async () => {
+    const { bundle } = await import("./bundle.mjs");
+    await bundle("dist/sdk/worker.js", "dist/sdk/worker-bundle.mjs");
+    return 0;
+  },
+};
+
 /** @type {Step[]} */
-export const steps = [compile, helperLayout, helperLibrary, interpreter];
+export const steps = [compile, helperLayout, helperLibrary, interpreter, workerBundle];

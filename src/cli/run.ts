@@ -13,9 +13,10 @@ export async function run({ values, positionals }: ArgumentsOf<typeof RUN>): Pro
     throw new UserError(`run takes no argument, and there is "${positionals[0]}"`, adviceFor(positionals[0]));
   const timeoutSeconds = parseNumber("timeout", values.timeout, "30");
   const machine = await start(machineOptions(values, process.stdin.isTTY === true));
+  const startSeconds = performance.now() / 1000;
   if (process.stdin.isTTY && values.exec === undefined) greet(machine);
   const ending = await followMachine(machine, { timeoutSeconds, input: process.stdin, output: process.stdout });
-  if (values.stats) printStats(machine);
+  if (values.stats) printStats(machine, startSeconds);
   return ending;
 }
 
@@ -66,11 +67,12 @@ function greet({ image }: Machine): void {
   process.stderr.write(`tskvm: starting ${what}. Ctrl-A x leaves, Ctrl-A h helps.\n`);
 }
 
-function printStats(machine: Machine): void {
+/** `startSeconds`: from the start of this process to that of the machine. */
+function printStats(machine: Machine, startSeconds: number): void {
   const { instructions, seconds } = machine.stats();
   const peak = Math.round(process.resourceUsage().maxRSS / 1024);
   const rate = (instructions / seconds / 1e6).toFixed(1);
   process.stderr.write(
-    `tskvm: ${seconds.toFixed(2)} s, ${(instructions / 1e6).toFixed(1)} million instructions, ${rate} million a second, peak memory ${peak} MiB\n`,
+    `tskvm: started in ${startSeconds.toFixed(3)} s; ran ${seconds.toFixed(2)} s, ${(instructions / 1e6).toFixed(1)} million instructions, ${rate} million a second, peak memory ${peak} MiB\n`,
   );
 }

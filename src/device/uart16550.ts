@@ -7,6 +7,9 @@ import * as spec from "../spec/uart16550.ts";
 
 const VERSION = 1;
 
+/** Reads of LSR, one after the other, that make a guest that waits for a character; probing drivers do up to 3. */
+const POLLS = 8;
+
 export interface Uart16550State {
   readonly version: number;
   ier: number;
@@ -22,7 +25,7 @@ export interface Uart16550State {
   divisor: number;
   /** The THR-empty source of interrupts, until IIR is read or THR written. */
   thrEmptyPending: boolean;
-  /** Reads of LSR since any other access, up to 2. */
+  /** Reads of LSR since any other access, up to POLLS. */
   statusReads: number;
   /** Received characters, oldest first: the byte, and above it its LSR error bits. */
   receiver: number[];
@@ -200,11 +203,16 @@ export class Uart16550 implements Device<Uart16550State>, RegisterBlock {
   private get listens(): boolean {
     if (this.loop) return false;
     const interrupts = (this.state.ier & spec.IER_ERBFI) !== 0 && (this.state.mcr & spec.MCR_OUT2) !== 0;
-    return interrupts || this.state.statusReads > 1;
+    return interrupts || this.state.statusReads >= POLLS;
+  }
+
+  /** A driver that has just begun to listen may still turn the FIFOs on, and that clears RBR; the next poll serves 16450 mode. */
+  private takeIntoFifo(): void {
+    if (this.fifoEnabled) this.takeInput();
   }
 
   private countStatusRead(ofStatus: boolean): void {
-    this.state.statusReads = ofStatus ? Math.min(this.state.statusReads + 1, 2) : 0;
+    this.state.statusReads = ofStatus ? Math.min(this.state.statusReads + 1, POLLS) : 0;
     if (ofStatus) this.takeInput();
   }
 
@@ -250,7 +258,7 @@ export class Uart16550 implements Device<Uart16550State>, RegisterBlock {
     const enabled = value & ~this.state.ier;
     this.state.ier = value;
     if ((enabled & spec.IER_ETBEI) !== 0) this.state.thrEmptyPending = true;
-    this.takeInput();
+    this.takeIntoFifo();
   }
 
   /** The other bits take effect only with FCR0 written as 1; changing FCR0 clears the FIFOs. [PC16550D 8.5] */
@@ -272,7 +280,7 @@ export class Uart16550 implements Device<Uart16550State>, RegisterBlock {
   private writeMcr(value: number): void {
     this.state.mcr = value;
     this.setModemInputs(this.loop ? loopedInputs(value) : CONNECTED);
-    this.takeInput();
+    this.takeIntoFifo();
   }
 
   // Modem status

@@ -1,5 +1,5 @@
-import { FORM_POPS } from "./decoder/tables.ts";
 import { FLAT, type Instruction, NO_REGISTER, NO_SEGMENT, PREFIX, RIP } from "./decoder/instruction.ts";
+import { FORM_POPS } from "./decoder/tables.ts";
 import { SEGMENTS } from "./state.ts";
 import { formOf } from "./table/forms.ts";
 import type { Form, Operand, RegisterClass } from "./table/row.ts";
@@ -132,7 +132,9 @@ function immediateText(instruction: Instruction, width: number, code: string): s
   const { immLow, immHigh } = instruction;
   if (code === "Ap") return `${hex(BigInt(immHigh >>> 0))}:${hex(BigInt(immLow >>> 0))}`;
   if (formOf(instruction).row.mnemonic === "ENTER") return hex(BigInt(code === "Iw" ? immLow & 0xffff : immLow >>> 16));
-  return hex(BigInt.asUintN(pushed(instruction, code) ? formOf(instruction).bits : width * 8, signed64(immLow, immHigh)));
+  return hex(
+    BigInt.asUintN(pushed(instruction, code) ? formOf(instruction).bits : width * 8, signed64(immLow, immHigh)),
+  );
 }
 
 /** PUSH extends its byte to the operand size. */

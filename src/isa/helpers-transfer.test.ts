@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AT, HelperMachine, SELECTOR } from "../../test/isa/helper-machine.ts";
-import { CPU, EFLAGS, MODE, VECTOR } from "./state.ts";
+import { CPU, EFLAGS, MODE, SEGMENT, segmentOffset, VECTOR } from "./state.ts";
 
 const STACK = 0x7_0000;
 
@@ -35,6 +35,15 @@ describe("IRET", () => {
     expect(machine.get32(CPU.mode)).toBe(MODE.code64 | MODE.user);
     expect([machine.selector("cs"), machine.selector("ss")]).toEqual([SELECTOR.userCode64, SELECTOR.userData]);
     expect([machine.selector("ds"), machine.attributes("ds")]).toEqual([0, 0]);
+  });
+
+  test("64-bit: a GS that user level may not use loses its selector and keeps its base", () => {
+    const machine = new HelperMachine().longMode(0);
+    machine.loadSegment("gs", SELECTOR.data);
+    machine.set(segmentOffset("gs") + SEGMENT.base, 0x40_0000);
+    frame(machine, 8, 0x1000, SELECTOR.userCode64, EFLAGS.fixed, 0x6000, SELECTOR.userData);
+    machine.call("iret", 64, 0n, EFLAGS.fixed);
+    expect([machine.selector("gs"), machine.attributes("gs"), machine.base("gs")]).toEqual([0, 0, 0x40_0000n]);
   });
 
   test("64-bit: at the same level, with a null stack segment", () => {

@@ -153,6 +153,11 @@ export const CPU = place([
   ["inhibit", 4],
   // rip of the instruction for which inhibit holds
   ["inhibitRip", 8],
+  // What the running instruction leaves for a debug exception after it: see helpers/debug.ts
+  ["debugPending", 4],
+  // Bits of GUEST_DEBUG: who debugs the guest from outside, with debug registers of its own
+  ["guestDebug", 4],
+  ["hostDr", 8 * 8],
   // 1 from the delivery of an NMI until IRET
   ["nmiMasked", 4],
   // Instructions left before run() must look at events; negative: come out. Other threads store -1 to kick
@@ -218,6 +223,8 @@ export const TRAP = {
   shutdown: 4,
   /** The budget is used up or somebody kicked. */
   budget: 5,
+  /** An exception for who debugs the guest from outside: faultVector, DR6 bits in faultAddress; not delivered. */
+  debug: 6,
 } as const;
 
 /** CPU.exitReason while trap is exit; also the kind of a replay entry. */
@@ -234,6 +241,9 @@ export const EXIT = {
 
 /** Bits of CPU.inhibit. */
 export const INHIBIT = { sti: 1, movSs: 2 } as const;
+
+/** Bits of CPU.guestDebug, as in KVM_SET_GUEST_DEBUG's control. */
+export const GUEST_DEBUG = { singleStep: 2, softwareBreakpoints: 0x1_0000, hardwareBreakpoints: 0x2_0000 } as const;
 
 /** Bits of a byte of the page flag table. */
 export const PAGE_FLAG = { code: 1, logDirty: 2 } as const;

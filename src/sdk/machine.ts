@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { SharedAlarm } from "../backend/alarm.ts";
 import { ChannelPort, createChannel, type SharedChannel } from "../backend/chardev/ring-backend.ts";
 import { UserError, unreachable } from "../base/assert.ts";
@@ -46,21 +46,22 @@ export class Machine {
   #stats: MachineStats = { instructions: 0, seconds: 0 };
   #startTime = 0;
 
-  private constructor(config: MachineConfig, files: BootFiles, modules: WasmModules) {
+  private constructor(worker: Worker, config: MachineConfig, files: BootFiles, modules: WasmModules) {
     const console = createChannel();
     const command = files.exec && createChannel();
     this.image = files.image;
     this.console = new GuestStream(this.#openPort(console));
     this.command = files.exec && followCommand(this.#openPort(command!), files.exec, () => this.#stopQuietly());
-    this.#worker = this.#startWorker({ config, modules, console, command });
+    this.#worker = worker;
+    this.#setUp({ config, modules, console, command });
     this.exited = this.#end.promise;
     this.exited.then(this.#release, this.#release);
     void this.#alarm.serve(() => this.#kick());
   }
 
-  /** Starts a machine; resolves when it runs. Throws UserError. */
-  static async start(config: MachineConfig, files: BootFiles, modules: WasmModules): Promise<Machine> {
-    const machine = new Machine(config, files, modules);
+  /** Starts a machine in a thread that waits for its WorkerSetup; resolves when it runs. Throws UserError. */
+  static async start(worker: Worker, config: MachineConfig, files: BootFiles, modules: WasmModules): Promise<Machine> {
+    const machine = new Machine(worker, config, files, modules);
     await Promise.race([machine.#started.promise, machine.exited]);
     return machine;
   }
@@ -103,12 +104,12 @@ export class Machine {
     return port;
   }
 
-  #startWorker(setup: Omit<WorkerSetup, "alarm" | "control">): Worker {
-    const workerData: WorkerSetup = { ...setup, alarm: this.#alarm.words, control: this.#control.words };
-    const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData, name: "tskvm machine" });
-    worker.on("message", (message: WorkerMessage) => this.#onMessage(message));
-    worker.on("error", (error) => this.#end.reject(error));
-    return worker.on("exit", () => this.#end.resolve({ kind: "stopped" }));
+  #setUp(setup: Omit<WorkerSetup, "alarm" | "control">): void {
+    this.#worker.on("message", (message: WorkerMessage) => this.#onMessage(message));
+    this.#worker.on("error", (error) => this.#end.reject(error));
+    this.#worker.on("exit", () => this.#end.resolve({ kind: "stopped" }));
+    const whole: WorkerSetup = { ...setup, alarm: this.#alarm.words, control: this.#control.words };
+    this.#worker.postMessage(whole);
   }
 
   #onMessage(message: WorkerMessage): void {

@@ -1,5 +1,7 @@
+import { Worker } from "node:worker_threads";
+import type { WasmModules } from "../engine/wasm/library.ts";
 import { checkEngine, loadWasmModules } from "./engine.ts";
-import { loadBootFiles } from "./files.ts";
+import { type BootFiles, loadBootFiles } from "./files.ts";
 import { Machine } from "./machine.ts";
 import { type MachineOptions, memoryBytes } from "./options.ts";
 
@@ -7,10 +9,29 @@ import { type MachineOptions, memoryBytes } from "./options.ts";
 export async function startMachine(options: MachineOptions = {}): Promise<Machine> {
   checkEngine(options.engine ?? "auto", options.cpus ?? 1);
   const memorySize = memoryBytes(options.memory);
-  const modules = loadWasmModules();
-  modules.catch(() => {});
-  const files = await loadBootFiles(options);
-  const onReset = options.onReset ?? (options.command === undefined ? "reboot" : "end");
-  const config = { memorySize, boot: files.boot, debugExit: options.debugExit, onReset, vcpus: options.cpus };
-  return Machine.start(config, files, await modules);
+  const worker = startWorker();
+  try {
+    const [files, modules] = await Promise.race([load(options), failureOf(worker)]);
+    const onReset = options.onReset ?? (options.command === undefined ? "reboot" : "end");
+    const config = { memorySize, boot: files.boot, debugExit: options.debugExit, onReset, vcpus: options.cpus };
+    return await Machine.start(worker, config, files, modules);
+  } catch (error) {
+    void worker.terminate();
+    throw error;
+  }
+}
+
+/** The machine's thread. It takes long to start, so it does that while files are read, and waits for its WorkerSetup. */
+function startWorker(): Worker {
+  return new Worker(new URL("./worker-bundle.mjs", import.meta.url), { name: "tskvm machine" });
+}
+
+function failureOf(worker: Worker): Promise<never> {
+  return new Promise((_, reject) => {
+    worker.once("error", reject);
+  });
+}
+
+function load(options: MachineOptions): Promise<[BootFiles, WasmModules]> {
+  return Promise.all([loadBootFiles(options), loadWasmModules()]);
 }

@@ -6,7 +6,7 @@ import type { SharedVcpu } from "../engine/wasm/shared-vcpu.ts";
 import type { MachineConfig } from "../machine/machine.ts";
 import type { Outcome } from "../machine/outcome.ts";
 
-/** What the worker is started with. */
+/** What the worker waits for: the first message to it, and the only one. */
 export interface WorkerSetup {
   readonly config: MachineConfig;
   readonly modules: WasmModules;

@@ -1,6 +1,6 @@
 /** The thread of a machine: its vCPU and all its devices. It blocks, so nothing here waits for events. */
 
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { SharedAlarm } from "../backend/alarm.ts";
 import { RingBackend } from "../backend/chardev/ring-backend.ts";
 import { assert, UserError } from "../base/assert.ts";
@@ -13,28 +13,28 @@ import { ENOMEM } from "../spec/kvm/errno.ts";
 import { HostClock } from "./host-clock.ts";
 import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.ts";
 
-const setup = workerData as WorkerSetup;
-const console = new RingBackend(setup.console);
-const command = setup.command && new RingBackend(setup.command);
+interface Consoles {
+  readonly serial: RingBackend;
+  readonly serial2: RingBackend | undefined;
+}
 
 function post(message: WorkerMessage): void {
   parentPort!.postMessage(message);
 }
 
-function createMachine(): Machine {
+function createMachine(setup: WorkerSetup, consoles: Consoles): Machine {
   const clock = new HostClock();
   return new Machine(setup.config, {
     engine: new WasmEngine(setup.modules, clock),
     clock,
-    serial: console,
-    serial2: command,
+    ...consoles,
     alarm: new SharedAlarm(setup.alarm),
     control: new MachineControl(setup.control),
   });
 }
 
-function run(): void {
-  const machine = createMachine();
+function run(setup: WorkerSetup, consoles: Consoles): void {
+  const machine = createMachine(setup, consoles);
   const vcpu = machine.vcpus[0];
   assert(vcpu instanceof WasmVcpu, "the engine here is wasm");
   post({ type: "started", vcpu: vcpu.shared });
@@ -54,11 +54,18 @@ function asWorkerError(error: unknown): WorkerError {
   return { message, stack, remedy: undefined };
 }
 
-try {
-  run();
-} catch (error) {
-  post({ type: "failed", error: asWorkerError(error) });
-} finally {
-  console.close();
-  command?.close();
+/** The whole life of the thread. */
+function start(setup: WorkerSetup): void {
+  const serial = new RingBackend(setup.console);
+  const serial2 = setup.command && new RingBackend(setup.command);
+  try {
+    run(setup, { serial, serial2 });
+  } catch (error) {
+    post({ type: "failed", error: asWorkerError(error) });
+  } finally {
+    serial.close();
+    serial2?.close();
+  }
 }
+
+parentPort!.once("message", start);

@@ -1,5 +1,6 @@
 import { describe } from "vitest";
 import { codeSuite } from "./code.suite.ts";
+import { debugSuite } from "./debug.suite.ts";
 import { exitsSuite } from "./exits.suite.ts";
 import type { Subject } from "./guest.ts";
 import { interruptsSuite } from "./interrupts.suite.ts";
@@ -14,6 +15,7 @@ export function engineSuite(name: string, makeSubject: () => Subject): void {
     exitsSuite(makeSubject);
     memorySuite(makeSubject);
     codeSuite(makeSubject);
+    debugSuite(makeSubject);
     interruptsSuite(makeSubject);
     ioeventfdSuite(makeSubject);
     stateSuite(makeSubject);

@@ -48,7 +48,7 @@ test("--timeout ends it with timeout(1)'s status and says so", async () => {
 test("--stats tells time, instructions and memory", async () => {
   const { stderr } = await tskvm(run("--kernel", hello, "--debug-exit", "--stats"));
   expect(stderr).toMatch(
-    /^tskvm: [\d.]+ s, [\d.]+ million instructions, [\d.]+ million a second, peak memory \d+ MiB\n$/,
+    /^tskvm: started in [\d.]+ s; ran [\d.]+ s, [\d.]+ million instructions, [\d.]+ million a second, peak memory \d+ MiB\n$/,
   );
 });
 

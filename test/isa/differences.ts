@@ -129,7 +129,7 @@ export function undefinedResult(insn: Instruction, cl: number): boolean {
 /** Something that a processor may do one way or another when an instruction raises an exception, so that it is not compared. */
 interface Freedom {
   readonly why: string;
-  readonly holds: (insn: Instruction) => boolean;
+  readonly holds: (form: Form) => boolean;
   /** What is not compared: names as `differences` gives them. */
   readonly ignored: RegExp;
 }
@@ -139,49 +139,50 @@ const MEMORY = /^(window byte|hash)/;
 const FREEDOMS: readonly Freedom[] = [
   {
     why: "BOUND may raise #BR by the lower bound before it reads the upper one [SDM 2A BOUND]",
-    holds: ({ form }) => form.row.mnemonic === "BOUND",
+    holds: (form) => form.row.mnemonic === "BOUND",
     ignored: /^(vector|address|error code)$/,
   },
   {
     why: "which operand of CMPS is read first, when both raise exceptions, is not defined [SDM 2A CMPS]",
-    holds: ({ form }) => form.row.mnemonic === "CMPS",
+    holds: (form) => form.row.mnemonic === "CMPS",
     ignored: /^(vector|address|error code)$/,
   },
   {
     why: "which of several places that raise page faults is met first is not defined [SDM 2A ENTER, 2B PUSHA]",
-    holds: ({ form }) => /^(ENTER|PUSHA)$/.test(form.row.mnemonic),
+    holds: (form) => /^(ENTER|PUSHA)$/.test(form.row.mnemonic),
     ignored: /^address$/,
   },
   {
     why: "POPA may have popped some registers when the next one's place faults; it starts again from the old stack pointer [SDM 2B POPA]",
-    holds: ({ form }) => form.row.mnemonic === "POPA",
+    holds: (form) => form.row.mnemonic === "POPA",
     ignored: /^(address|r[abcds][xpi])$/,
   },
   {
     why: "exceptions of bytes that the mask leaves out depend on the implementation [SDM 2B MASKMOVDQU, MASKMOVQ]",
-    holds: ({ form }) => /^MASKMOV/.test(form.row.mnemonic),
+    holds: (form) => /^MASKMOV/.test(form.row.mnemonic),
     ignored: /./,
   },
   {
     why: "an MMX instruction may have set TOP to 0 and all tags before its memory access faults [SDM 1 9.5.1]",
-    holds: ({ form }) => form.operands.some((o) => "file" in o && o.file === "mmx"),
+    holds: (form) => form.operands.some((o) => "file" in o && o.file === "mmx"),
     ignored: /^(fsw|ftw|st[0-7])$/,
   },
   {
     why: "a store of 80 bits across pages may have written the first page when the second faults [SDM 3A 9.1.1]",
-    holds: ({ form }) => form.operands.some((o) => o.kind === "memory" && o.width === 10),
+    holds: (form) => form.operands.some((o) => o.kind === "memory" && o.width === 10),
     ignored: MEMORY,
   },
   {
     why: "a call may look at its target before it writes the return address below the stack pointer, or after [SDM 2A CALL]",
-    holds: ({ form }) => form.row.mnemonic === "CALL",
+    holds: (form) => form.row.mnemonic === "CALL",
     ignored: /^(vector|address|error code|window byte|hash)/,
   },
 ];
 
 /** What is not compared after an instruction raised an exception. */
 export function ignoredAfterFault(insn: Instruction): readonly RegExp[] {
-  return FREEDOMS.filter(({ holds }) => holds(insn)).map(({ ignored }) => ignored);
+  const form = formOf(insn);
+  return FREEDOMS.filter(({ holds }) => holds(form)).map(({ ignored }) => ignored);
 }
 
 /** What the software CPU does otherwise than the manual says, in both executors. */

@@ -99,7 +99,8 @@ export class Fuzzer {
     if (lines.length === 0) return undefined;
     const text = [describeProgram(this.#bench, program), ...lines.map((line) => `    ${line}`)].join("\n");
     const first = this.#bench.instructions(program).next().value;
-    return { program, text, form: first ? rowName(formOf(first.insn)) : "?" };
+    const row = first && formOf(first.insn).row;
+    return { program, text, form: row ? `${row.opcode} ${row.mnemonic}` : "?" };
   }
 
   #disagreements({ program, trace, evaluated }: Evaluated, native: UserResult | undefined): string[] {

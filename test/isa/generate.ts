@@ -173,9 +173,7 @@ export class ProgramGenerator {
 
   /** A repetition that counts in the lower half of a register whose upper half is not known to be 0. */
   #countsInHalves(form: Form): boolean {
-    return (
-      form.rep !== "none" && this.#insn.addressSize === 32 && this.#bits === 64 && this.#code.length > 0
-    );
+    return form.rep !== "none" && this.#insn.addressSize === 32 && this.#bits === 64 && this.#code.length > 0;
   }
 
   /** When a processor clears the upper halves of registers that a string instruction uses in 32 bits is its own affair. */

@@ -1,4 +1,5 @@
 import type { Instruction } from "../../src/isa/decoder/instruction.ts";
+import { formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import { type Ignored, readsFlags, undefinedFlags, writesAllFlags } from "./compare.ts";
 import { ignoredAfterFault, undefinedResult } from "./differences.ts";
@@ -17,7 +18,7 @@ export class Trace {
 
   /** False: the instruction may not be executed, or something undefined would decide on what it does. */
   readonly visit = (insn: Instruction, rip: bigint, rcx: bigint): boolean => {
-    const { form } = insn;
+    const form = formOf(insn);
     const before = this.#flags;
     this.#faults.set(rip, { flags: before, names: ignoredAfterFault(insn) });
     this.#flags = (writesAllFlags(form) ? 0 : before) | undefinedFlags(form);

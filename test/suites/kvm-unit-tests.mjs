@@ -15,8 +15,14 @@ const memoryMiB = 128;
 /** The exit statuses of isa-debug-exit for the suite's exit codes 0 and 77 / 2. */
 const status = { pass: 1, skip: 77 };
 
-/** Entries that say nothing when other processors are missing. */
+/** Entries that say nothing when other processors are missing; the others run on fewer than they ask for. */
 const manyProcessors = new Set(["smptest", "smptest3", "vmexit_ipi", "vmexit_ipi_halt"]);
+
+/** Entries that use pc-testdev without asking whether it is there: interrupt lines, ports that echo, or its memory. */
+const usesTestDevice = new Set(["ioapic", "emulator", "realmode"]);
+
+/** Seconds that the suite's own runner grants an entry, and how many times that an interpreter gets. */
+const grant = { seconds: 90, times: 2 };
 
 /**
  * @param {string} folder of the built suite
@@ -31,6 +37,7 @@ export function kvmUnitTests(folder) {
       .filter((entry) => !entry.arch || entry.arch === arch)
       .map((entry) => ({
         name: entry.name,
+        deadline: (entry.timeout ?? grant.seconds) * grant.times,
         tskvm: (deadline) => onTskvm(join(folder, "x86", entry.file), entry, deadline),
         qemu: (deadline) => onQemu(`qemu-system-${arch}`, join(folder, "x86", entry.file), entry, deadline),
       })),
@@ -61,13 +68,13 @@ function impossible(kernel, entry) {
  * @param {number} deadline
  */
 async function onTskvm(kernel, entry, deadline) {
-  const device = deviceOf(entry.qemuParams);
+  const device = deviceOf(entry);
   const why = impossible(kernel, entry) ?? (device && `needs the device ${device}`);
   if (why) return skip(why);
   const memory = Math.min(memoryOf(entry.qemuParams), 3072);
   return withFile(environment("NR_CPUS=1", `MEMSIZE=${memory}`, "TEST_DEVICE=0"), async (initrd) => {
     const options = ["--kernel", kernel, "--initrd", initrd, "--memory", `${memory}M`];
-    const append = entry.args ? ["--append", entry.args] : [];
+    const append = entry.args ? [`--append=${entry.args}`] : [];
     const command = tskvm([...options, ...append, "--debug-exit", "--no-reboot"]);
     return judge(await runGuest(command, { deadline }), /^tskvm: .*/m);
   });
@@ -87,7 +94,10 @@ async function onQemu(program, kernel, entry, deadline) {
     const devices = ["pc-testdev", "isa-debug-exit,iobase=0xf4,iosize=0x4", "pci-testdev"];
     const boot = ["-kernel", kernel, "-initrd", initrd, ...(entry.args ? ["-append", entry.args] : [])];
     const added = [...devices.flatMap((device) => ["-device", device]), "-smp", "1", ...entry.qemuParams];
-    return judge(await runGuest([program, ...board, ...boot, ...added], { deadline }), /^qemu-system.*(?<!warning.*)$/m);
+    return judge(
+      await runGuest([program, ...board, ...boot, ...added], { deadline }),
+      /^qemu-system.*(?<!warning.*)$/m,
+    );
   });
 }
 
@@ -97,10 +107,11 @@ function kvmOnly({ accel, qemuParams }) {
   return accel === "kvm" || /-enable-kvm|-cpu host|kernel-irqchip/.test(params) ? "needs KVM" : undefined;
 }
 
-/** @param {string[]} params */
-function deviceOf(params) {
-  const device = params[params.indexOf("-device") + 1]?.split(",")[0];
-  return params.includes("-device") ? device : undefined;
+/** @param {Entry} entry @returns {string | undefined} a device that tskvm does not have */
+function deviceOf({ name, qemuParams }) {
+  if (usesTestDevice.has(name)) return "pc-testdev";
+  if (qemuParams.includes("vmport=on")) return "vmport";
+  return qemuParams.includes("-device") ? qemuParams[qemuParams.indexOf("-device") + 1]?.split(",")[0] : undefined;
 }
 
 /** @param {string[]} params @returns {number} MiB */

@@ -16,7 +16,8 @@ tables of test/suites/results.
 
   --kvm-unit-tests DIR   A built kvm-unit-tests; may be repeated, for i386.
   --test386 DIR          An assembled test386.asm.
-  --deadline SECONDS     For each entry and machine. Default 120.
+  --deadline SECONDS     For each entry and machine, instead of what the entry is
+                         granted.
   --no-qemu              Only tskvm.
   --json FILE            Write what was found.
   --update               Put what was found into the committed tables.
@@ -27,7 +28,7 @@ const { values, positionals } = parseArgs({
   options: {
     "kvm-unit-tests": { type: "string", multiple: true, default: [] },
     test386: { type: "string" },
-    deadline: { type: "string", default: "120" },
+    deadline: { type: "string" },
     "no-qemu": { type: "boolean", default: false },
     json: { type: "string" },
     update: { type: "boolean", default: false },
@@ -46,7 +47,11 @@ const isChosen = (name) =>
 async function runSuite({ name, entries }) {
   print(`\n${name}`);
   const chosen = entries.filter((entry) => isChosen(entry.name));
-  const options = { deadline: Number(values.deadline), qemu: !values["no-qemu"], print };
+  const options = {
+    deadline: values.deadline === undefined ? undefined : Number(values.deadline),
+    qemu: !values["no-qemu"],
+    print,
+  };
   const table = await runEntries(chosen, options);
   print(`tskvm:    ${counts(table, "tskvm")}`);
   if (options.qemu) print(`QEMU TCG: ${counts(table, "qemu")}`);

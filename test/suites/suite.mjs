@@ -7,6 +7,7 @@ import { describe } from "./results.mjs";
 /**
  * @typedef {object} SuiteEntry
  * @property {string} name
+ * @property {number} deadline seconds that it is granted
  * @property {(deadline: number) => Promise<Result>} tskvm
  * @property {(deadline: number) => Promise<Result>} qemu
  */
@@ -20,14 +21,16 @@ import { describe } from "./results.mjs";
 /**
  * Runs the entries one after the other, printing a row for each.
  * @param {SuiteEntry[]} entries
- * @param {{ deadline: number, qemu: boolean, print: (line: string) => void }} options deadline in seconds
+ * @param {{ deadline: number | undefined, qemu: boolean, print: (line: string) => void }} options deadline in
+ *   seconds, instead of the entry's own
  * @returns {Promise<Table>}
  */
-export async function runEntries(entries, { deadline, qemu, print }) {
+export async function runEntries(entries, { deadline: given, qemu, print }) {
   /** @type {Table} */
   const table = {};
   print(row("", "tskvm", qemu ? "QEMU TCG" : "", ""));
   for (const entry of entries) {
+    const deadline = given ?? entry.deadline;
     const started = performance.now();
     const ours = await entry.tskvm(deadline);
     const seconds = (performance.now() - started) / 1000;
@@ -43,10 +46,12 @@ export async function runEntries(entries, { deadline, qemu, print }) {
 /** @param {Result} result */
 const remark = (result) => (result.verdict === "pass" ? "" : describe(result));
 
+const widths = [32, 14, 10, 0];
+
 /** @param {string[]} cells */
 const row = (...cells) =>
   cells
-    .map((cell, index) => cell.padEnd([30, 14, 10, 0][index] ?? 0))
+    .map((cell, index) => `${cell} `.padEnd(widths[index] ?? 0))
     .join("")
     .trimEnd();
 

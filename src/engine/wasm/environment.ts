@@ -1,3 +1,4 @@
+import { isHardwareEnabled } from "../../irqchip/apic-page.ts";
 import type { Irqchip } from "../../irqchip/irqchip.ts";
 import { CPU } from "../../isa/state.ts";
 import type { IoeventfdTable } from "../../kvm/ioeventfd.ts";
@@ -10,6 +11,8 @@ import type { TaskPriority } from "./task-priority.ts";
 import type { TimeStampCounter } from "./time-stamp-counter.ts";
 
 const TWO_32 = 0x1_0000_0000;
+/** CPUID.1:EDX bit 9, clear while IA32_APIC_BASE has the APIC off. [SDM 3A 11.4.3] */
+const APIC = 1 << 9;
 /** -KVM_ENOSYS, what an unknown hypercall returns. [Documentation/virt/kvm/x86/hypercalls.rst] */
 const HYPERCALL_UNKNOWN = -1000;
 
@@ -66,7 +69,12 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
     code_written: (_cpu, hostPage) => parts.code().invalidate(hostPage!),
     page_dirtied: (_cpu, hostPage) => parts.pageDirtied(hostPage!),
     decode_block: (_cpu, host, low, high) => parts.code().decodeBlock(host! >>> 0, cells.i32(CPU.mode), low!, high!),
-    cpuid: (_cpu, leaf, subleaf) => parts.cpuid.answer(leaf! >>> 0, subleaf! >>> 0, cells),
+    cpuid: (_cpu, leaf, subleaf) => {
+      parts.cpuid.answer(leaf! >>> 0, subleaf! >>> 0, cells);
+      const lapic = parts.irqchip()?.bus.pages[vcpu];
+      if (leaf === 1 && lapic && !isHardwareEnabled(lapic))
+        cells.setI32(CPU.scratch + 12, cells.i32(CPU.scratch + 12) & ~APIC);
+    },
     tsc: () => cells.setNumber(CPU.exitData, parts.tsc.read()),
     msr_read: (_cpu, index) => {
       taskPriority.toLapic();

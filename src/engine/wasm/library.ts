@@ -15,6 +15,9 @@ export interface Library {
   update_mode(cpu: number): void;
   interrupt(cpu: number, vector: number): void;
   deliver(cpu: number): void;
+  deliver_raised(cpu: number): void;
+  debug_trap(cpu: number): number;
+  update_debug(cpu: number): void;
   tlb_flush(cpu: number): void;
   tlb_select(cpu: number): void;
   tlb_protect(cpu: number, hostPage: number): void;

@@ -18,6 +18,7 @@ export function resetState(cells: CpuCells): void {
   cells.setNumber(CPU.rip, 0xfff0);
   cells.setNumber(CPU.gpr + 8 * GPR.rdx, PROCESSOR_SIGNATURE);
   cells.setI32(CPU.eflags, EFLAGS.fixed);
+  cells.setI32(CPU.debugPending, 0);
   cells.setWide(CPU.cr0, 0x6000_0010, 0);
   cells.setI32(CPU.gdtrLimit, 0xffff);
   cells.setI32(CPU.idtrLimit, 0xffff);

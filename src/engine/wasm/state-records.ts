@@ -1,8 +1,10 @@
 import { CPU, EFLAGS, SEGMENT, type SegmentName, segmentOffset } from "../../isa/state.ts";
 import {
+  KVM_GUESTDBG_ENABLE,
   type KvmDebugregs,
   type KvmDtable,
   type KvmFpu,
+  type KvmGuestDebug,
   type KvmRegs,
   type KvmSegment,
   type KvmSregs,
@@ -107,6 +109,12 @@ export function writeDebugregs(cells: CpuCells, from: KvmDebugregs): void {
   for (let n = 0; n < 4; n++) cells.setWide(CPU.dr + 8 * n, from.db.lo(n), from.db.hi(n));
   cells.setNumber(CPU.dr + 8 * 6, from.dr6_num);
   cells.setNumber(CPU.dr + 8 * 7, from.dr7_num);
+}
+
+/** KVM_SET_GUEST_DEBUG; the control was checked. */
+export function writeGuestDebug(cells: CpuCells, from: KvmGuestDebug): void {
+  cells.setI32(CPU.guestDebug, from.control & KVM_GUESTDBG_ENABLE ? from.control : 0);
+  for (let n = 0; n < 8; n++) cells.setWide(CPU.hostDr + 8 * n, from.arch.debugreg.lo(n), from.arch.debugreg.hi(n));
 }
 
 /** KVM_GET_FPU: registers in stack order, as FXSAVE has them. [SDM 1 10.5.1] */

@@ -47,6 +47,14 @@ export class VcpuEvents {
     this.#interrupt = vector;
   }
 
+  /** Has an exception without an error code delivered at the next entry; false: one is queued already. */
+  queueException(vector: number): boolean {
+    if (this.#exception !== NONE) return false;
+    this.#exception = vector;
+    this.#exceptionError = NONE;
+    return true;
+  }
+
   /** RFLAGS.IF */
   get interruptFlag(): boolean {
     return (this.#glue.cells.i32(CPU.eflags) & EFLAGS.IF) !== 0;
@@ -60,7 +68,8 @@ export class VcpuEvents {
   /** Whether something ends the sleep of HLT. */
   get wakes(): boolean {
     this.#collect();
-    if (this.#exception !== NONE || this.#nmi || (this.nmiPending && !this.#nmiMasked)) return true;
+    if (this.#exception !== NONE || this.#debugPending || this.#nmi || (this.nmiPending && !this.#nmiMasked))
+      return true;
     return this.interruptFlag && this.#hasInterrupt;
   }
 
@@ -92,6 +101,10 @@ export class VcpuEvents {
   deliver(): number {
     this.#collect();
     if (this.#exception !== NONE) return this.#deliverException();
+    if (this.#debugPending) {
+      const trap = this.#deliverDebugTrap();
+      if (trap !== TRAP.none) return trap;
+    }
     if (this.#nmi || (this.nmiPending && !this.#nmiMasked)) return this.#deliverNmi();
     if (this.interruptFlag && this.#hasInterrupt) return this.#deliverInterrupt();
     return TRAP.none;
@@ -143,6 +156,10 @@ export class VcpuEvents {
     this.moveShadow();
   }
 
+  get #debugPending(): boolean {
+    return this.#glue.cells.i32(CPU.debugPending) !== 0;
+  }
+
   get #nmiMasked(): boolean {
     return this.#glue.cells.i32(CPU.nmiMasked) !== 0;
   }
@@ -168,6 +185,15 @@ export class VcpuEvents {
     this.#exception = NONE;
     library.pack_flags(cells.base);
     library.deliver(cells.base);
+    return cells.i32(CPU.trap);
+  }
+
+  /** The debug trap of the instruction that was executed last comes before what is external. */
+  #deliverDebugTrap(): number {
+    const { cells, library } = this.#glue;
+    if (library.debug_trap(cells.base) === 0) return TRAP.none;
+    library.pack_flags(cells.base);
+    library.deliver_raised(cells.base);
     return cells.i32(CPU.trap);
   }
 

@@ -1,7 +1,8 @@
-import { CPU, MODE, TRAP } from "../../isa/state.ts";
+import { CPU, GUEST_DEBUG, MODE, SEGMENT, segmentOffset, TRAP, VECTOR } from "../../isa/state.ts";
 import { ExitView } from "../../kvm/exit.ts";
 import { EAGAIN, EINTR } from "../../spec/kvm/errno.ts";
 import {
+  KVM_EXIT_DEBUG,
   KVM_EXIT_HLT,
   KVM_EXIT_INTERNAL_ERROR,
   KVM_EXIT_INTR,
@@ -10,10 +11,13 @@ import {
   KVM_INTERNAL_ERROR_DELIVERY_EV,
 } from "../../spec/kvm/exit.ts";
 import { KVM_MP_STATE_HALTED, KVM_MP_STATE_RUNNABLE } from "../../spec/kvm/vcpu-struct.ts";
+import { DR6 } from "../../spec/x86/control-register.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 import type { Library } from "./library.ts";
 import { PendingExit } from "./pending-exit.ts";
 import type { VcpuEvents } from "./vcpu-events.ts";
+
+const CS_BASE = segmentOffset("cs") + SEGMENT.base;
 
 /** Instructions between looks at timers and kicks when nothing else asks for one. */
 const SLICE = 20_000;
@@ -113,10 +117,10 @@ export class VcpuRun {
 
   /** Executes one instruction, whatever interrupts wait. */
   #step(): number {
-    const { cells } = this.#glue;
+    const { cells, library } = this.#glue;
     cells.setI32(CPU.mode, cells.i32(CPU.mode) | MODE.single);
     const trap = this.#execute(0);
-    cells.setI32(CPU.mode, cells.i32(CPU.mode) & ~MODE.single);
+    library.update_mode(cells.base);
     return trap;
   }
 
@@ -141,12 +145,28 @@ export class VcpuRun {
       case TRAP.exit:
         this.#pending.fill();
         return false;
+      case TRAP.debug:
+        this.#leaveToDebugger();
+        return false;
       case TRAP.shutdown:
         this.#leave(KVM_EXIT_SHUTDOWN);
         return false;
       default:
         throw new Error(`the interpreter returned trap ${trap}`);
     }
+  }
+
+  /** An exception that KVM_SET_GUEST_DEBUG asked for. */
+  #leaveToDebugger(): void {
+    const { cells } = this.#glue;
+    const low = (cells.lo(CS_BASE) >>> 0) + (cells.lo(CPU.rip) >>> 0);
+    const high = cells.hi(CS_BASE) + cells.hi(CPU.rip) + (low > 0xffff_ffff ? 1 : 0);
+    const vector = cells.i32(CPU.faultVector);
+    const hits = vector === VECTOR.DB ? cells.lo(CPU.faultAddress) : 0;
+    const hosts = cells.i32(CPU.guestDebug) & GUEST_DEBUG.hardwareBreakpoints;
+    const dr7 = cells.lo((hosts ? CPU.hostDr : CPU.dr) + 8 * 7) >>> 0;
+    this.exit.fillDebug(vector, low, high, (hits | DR6.fixed) >>> 0, dr7);
+    this.#leave(KVM_EXIT_DEBUG);
   }
 
   /** HLT: without an irqchip user space waits, and the vCPU goes on when it is run again. */

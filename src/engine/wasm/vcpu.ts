@@ -1,13 +1,19 @@
 import { create } from "../../base/struct-layout.ts";
 import { APIC_WORD, type ApicPage } from "../../irqchip/apic-page.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
-import { CODE_MAP_ENTRY_SIZE, CPU, CPU_SIZE } from "../../isa/state.ts";
+import { CODE_MAP_ENTRY_SIZE, CPU, CPU_SIZE, VECTOR } from "../../isa/state.ts";
 import { KvmError } from "../../kvm/errno.ts";
 import { checkDebugregs, checkMpState, checkSregs, checkVcpuEvents, checkXcrs } from "../../kvm/state-rules.ts";
 import type { Vcpu } from "../../kvm/vcpu.ts";
-import { EEXIST, EINVAL, ENOTTY, ENXIO } from "../../spec/kvm/errno.ts";
+import { EBUSY, EEXIST, EINVAL, ENOTTY, ENXIO } from "../../spec/kvm/errno.ts";
 import { KVM_VCPU_MMAP_SIZE } from "../../spec/kvm/run-struct.ts";
 import {
+  KVM_GUESTDBG_ENABLE,
+  KVM_GUESTDBG_INJECT_BP,
+  KVM_GUESTDBG_INJECT_DB,
+  KVM_GUESTDBG_SINGLESTEP,
+  KVM_GUESTDBG_USE_HW_BP,
+  KVM_GUESTDBG_USE_SW_BP,
   type KvmCpuid2,
   type KvmDebugregs,
   type KvmFpu,
@@ -50,6 +56,7 @@ import {
   readSregs,
   writeDebugregs,
   writeFpu,
+  writeGuestDebug,
   writeRegs,
   writeSregs,
 } from "./state-records.ts";
@@ -72,6 +79,15 @@ const CODE_MAP_BYTES = CODE_MAP_ENTRIES * CODE_MAP_ENTRY_SIZE;
 const ACCESS_SUPERVISOR = 4;
 /** What a translation for the host must leave as it was for the guest; each with the word after it. */
 const TRANSLATE_CLOBBERS = [CPU.trap, CPU.faultError, CPU.faultAddress, CPU.exitData];
+
+/** What KVM_SET_GUEST_DEBUG can do here. */
+const GUEST_DEBUG_CONTROL =
+  KVM_GUESTDBG_ENABLE |
+  KVM_GUESTDBG_SINGLESTEP |
+  KVM_GUESTDBG_USE_SW_BP |
+  KVM_GUESTDBG_USE_HW_BP |
+  KVM_GUESTDBG_INJECT_DB |
+  KVM_GUESTDBG_INJECT_BP;
 
 /** What one vCPU takes of the machine's memory beside the guest's RAM. */
 export const VCPU_BYTES = CPU_SIZE + CODE_MAP_BYTES + RECORD_BYTES;
@@ -192,6 +208,7 @@ export class WasmVcpu implements Vcpu {
   setRegs(regs: KvmRegs): void {
     const { shadow } = this.#events;
     writeRegs(this.cells, regs);
+    this.cells.setI32(CPU.debugPending, 0);
     if (shadow) this.#events.moveShadow();
     this.library.unpack_flags(this.cells.base);
     this.library.update_mode(this.cells.base);
@@ -300,6 +317,7 @@ export class WasmVcpu implements Vcpu {
   setDebugregs(regs: KvmDebugregs): void {
     check("KVM_SET_DEBUGREGS", checkDebugregs(regs));
     writeDebugregs(this.cells, regs);
+    this.library.update_debug(this.cells.base);
   }
 
   getMpState(into: KvmMpState = create(kvm_mp_state)): KvmMpState {
@@ -345,8 +363,13 @@ export class WasmVcpu implements Vcpu {
     this.wake();
   }
 
-  setGuestDebug(_debug: KvmGuestDebug): void {
-    throw new KvmError("KVM_SET_GUEST_DEBUG", ENOTTY);
+  setGuestDebug(debug: KvmGuestDebug): void {
+    const { control } = debug;
+    if (control & ~GUEST_DEBUG_CONTROL) throw new KvmError("KVM_SET_GUEST_DEBUG", EINVAL);
+    if (control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP) && !this.#events.queueException(injected(control)))
+      throw new KvmError("KVM_SET_GUEST_DEBUG", EBUSY);
+    writeGuestDebug(this.cells, debug);
+    this.library.update_debug(this.cells.base);
   }
 
   setTscKhz(khz: number): void {
@@ -435,6 +458,11 @@ export class WasmVcpu implements Vcpu {
     cells.setI32(CPU.pageFlags, tables.pageFlags);
     cells.setI32(CPU.maxPhyAddr, PHYSICAL_ADDRESS_BITS);
   }
+}
+
+/** The exception that KVM_SET_GUEST_DEBUG gives to the guest. */
+function injected(control: number): number {
+  return control & KVM_GUESTDBG_INJECT_DB ? VECTOR.DB : VECTOR.BP;
 }
 
 function apicBase(page: ApicPage): number {

@@ -107,7 +107,7 @@ class DispatchBuilder {
 /** Groups one after the other, equal ones once. */
 class Groups {
   readonly #places = new Map<string, number>();
-  readonly #groups = [new Uint16Array(GROUP_SIZE)];
+  readonly #groups: Uint16Array[] = [new Uint16Array(GROUP_SIZE)];
 
   /** Where a group begins; never 0. */
   place(leaves: Uint16Array): number {
@@ -200,4 +200,3 @@ function concatenate(parts: readonly Uint16Array[], size: number): Uint16Array {
   });
   return all;
 }
-

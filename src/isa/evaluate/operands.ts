@@ -2,6 +2,7 @@ import { slotField } from "../decoder/fields.ts";
 import { type Instruction, NO_REGISTER, RIP } from "../decoder/instruction.ts";
 import type { RegSlot } from "../ir/ops.ts";
 import { CPU, SEGMENT_SIZE } from "../state.ts";
+import { formOf } from "../table/forms.ts";
 import type { RegisterClass } from "../table/row.ts";
 import { type Bits, unsigned } from "./bits.ts";
 

@@ -20,6 +20,7 @@ import {
   SEGMENTS_cs,
   SEGMENT_base,
 } from "./layout.generated.ts";
+import { debug_boundary } from "./debug.ts";
 import { decode_block } from "./env.ts";
 import { fetch_translate } from "./mmu.ts";
 
@@ -70,17 +71,21 @@ function jump_cache_entry(cpu: i32, linear: u64): i32 {
   return cpu + CPU_jumpCache + index * JUMP_CACHE_ENTRY_SIZE;
 }
 
-/** The record of the code at CS:rip, decoded if need be and put in the jump cache; 0 with CPU.trap set. */
+/**
+ * The record of the code at CS:rip, decoded if need be and put in the jump cache (but single instructions: each one comes
+ * here); 0 with CPU.trap set.
+ */
 export function find_block(cpu: i32): i32 {
   store<u64>(cpu + CPU_jumpMisses, load<u64>(cpu + CPU_jumpMisses) + 1);
   const linear =
     (load<u64>(cpu + SEGMENTS_cs + SEGMENT_base) + load<u64>(cpu + CPU_rip)) & load<u64>(cpu + CPU_linearMask);
+  const mode = load<i32>(cpu + CPU_mode);
+  if (mode & MODE_single && debug_boundary(cpu, linear)) return 0;
   const host = fetch_translate(cpu, linear);
   if (!host) return 0;
-  const mode = load<i32>(cpu + CPU_mode);
   let record = code_map_find(cpu, host, mode);
   if (!record) record = decode_block(cpu, host, linear as i32, (linear >> 32) as i32);
-  if (!record) return 0;
+  if (!record || mode & MODE_single) return record;
   const entry = jump_cache_entry(cpu, linear);
   store<u64>(entry + JUMP_CACHE_ENTRY_linear, linear);
   store<i32>(entry + JUMP_CACHE_ENTRY_mode, mode);

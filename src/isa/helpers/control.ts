@@ -56,6 +56,7 @@ import {
   VECTOR_DB,
   VECTOR_UD,
 } from "./layout.generated.ts";
+import { end_resume_flag, is_watching } from "./debug.ts";
 import { LONG } from "./descriptor.ts";
 import { raise, raise_gp } from "./fault.ts";
 import { cpuid } from "./env.ts";
@@ -250,10 +251,19 @@ export function read_debug(cpu: i32, number: i32): u64 {
 export function write_debug(cpu: i32, number: i32, value: u64): void {
   if (refuse_debug(cpu, number)) return;
   const at = debug_register(number);
+  const watched = is_watching(cpu);
   if (number >= 4 && value >> 32) raise_gp(cpu);
   else if (at == CPU_dr + 48) store<u64>(cpu + at, (value & DR6_writable) | DR6_fixed);
   else if (at == CPU_dr + 56) store<u64>(cpu + at, (value & DR7_writable) | DR7_fixed);
   else store<u64>(cpu + at, value);
+  end_resume_flag(cpu);
+  if (watched || is_watching(cpu)) update_debug(cpu);
+}
+
+/** What follows from the debug registers: after every change of those that count. */
+export function update_debug(cpu: i32): void {
+  tlb_flush(cpu);
+  update_mode(cpu);
 }
 
 /** INVLPG of an offset in a segment; the caller checked the CPL. */

@@ -6,16 +6,22 @@ import {
   CPU_faultAddress,
   CPU_faultError,
   CPU_faultVector,
+  CPU_guestDebug,
   CPU_idtrBase,
   CPU_idtrLimit,
   CPU_rip,
   CPU_trap,
   DR7_GD,
   EFLAGS_RF,
+  GUEST_DEBUG_hardwareBreakpoints,
+  GUEST_DEBUG_singleStep,
+  GUEST_DEBUG_softwareBreakpoints,
   SEGMENTS_cs,
+  TRAP_debug,
   TRAP_exception,
   TRAP_none,
   TRAP_shutdown,
+  VECTOR_BP,
   VECTOR_DB,
   VECTOR_DE,
   VECTOR_DF,
@@ -25,6 +31,7 @@ import {
   VECTOR_PF,
   VECTOR_TS,
 } from "./layout.generated.ts";
+import { forget_pending } from "./debug.ts";
 import { dpl_of } from "./descriptor.ts";
 import { raise, raise_gp, set_external, trapped } from "./fault.ts";
 import { legacy_gate, long_gate } from "./gate.ts";
@@ -67,7 +74,9 @@ function combine(first: i32, second: i32): i32 {
 function note(cpu: i32, vector: i32): void {
   if (vector == VECTOR_PF) store<u64>(cpu + CPU_cr2, load<u64>(cpu + CPU_faultAddress));
   if (vector != VECTOR_DB) return;
-  store<u64>(cpu + CPU_dr + 48, load<u64>(cpu + CPU_dr + 48) | load<u64>(cpu + CPU_faultAddress));
+  const bits = load<u64>(cpu + CPU_faultAddress);
+  const rest = load<u64>(cpu + CPU_dr + 48) & ~(bits ? (15 as u64) : 0);
+  store<u64>(cpu + CPU_dr + 48, rest | bits);
   store<u64>(cpu + CPU_dr + 56, load<u64>(cpu + CPU_dr + 56) & ~DR7_GD);
 }
 
@@ -81,6 +90,19 @@ export function deliver(cpu: i32): void {
   const error = load<i32>(cpu + CPU_faultError);
   note(cpu, vector);
   finish(cpu, vector, error, event(cpu, vector, KIND_EXCEPTION, error, load<u64>(cpu + CPU_rip)));
+}
+
+/** Whether an exception is for who debugs the guest from outside. */
+function is_for_debugger(cpu: i32, vector: i32): bool {
+  const control = load<i32>(cpu + CPU_guestDebug);
+  if (vector == VECTOR_BP) return (control & GUEST_DEBUG_softwareBreakpoints) != 0;
+  return vector == VECTOR_DB && (control & (GUEST_DEBUG_singleStep | GUEST_DEBUG_hardwareBreakpoints)) != 0;
+}
+
+/** Delivers the exception that an instruction raised, as deliver; CPU.trap is debug afterwards if it is not for the guest. */
+export function deliver_raised(cpu: i32): void {
+  if (!is_for_debugger(cpu, load<i32>(cpu + CPU_faultVector))) deliver(cpu);
+  else store<i32>(cpu + CPU_trap, TRAP_debug);
 }
 
 /** Delivers an external interrupt (or NMI: vector 2) at CPU.rip; afterwards as deliver. Clears no interrupt request. */
@@ -118,11 +140,13 @@ function finish(cpu: i32, vector: i32, error: i32, failed: bool): void {
 export function software_interrupt(cpu: i32, vector: i32, kind: i32, next: u64, image: i32): void {
   store<i32>(cpu + CPU_eflags, image);
   if (kind == KIND_INT && is_v86(cpu) && iopl(cpu) < 3) raise_gp(cpu);
+  else if (kind == KIND_INT3 && is_for_debugger(cpu, vector)) raise(cpu, vector, 0);
   else event(cpu, vector, kind, 0, next);
 }
 
 /** Delivers one event; true: trapped, and nothing changed. */
 function event(cpu: i32, vector: i32, kind: i32, error: i32, rip: u64): bool {
+  forget_pending(cpu);
   set_external(kind != KIND_INT && kind != KIND_INT3);
   const failed = is_protected(cpu) ? protected_event(cpu, vector, kind, error, rip) : real_event(cpu, vector, rip);
   set_external(false);

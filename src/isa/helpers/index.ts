@@ -7,13 +7,15 @@ import {
   read_control,
   read_debug,
   set_alignment_check,
+  update_debug,
   write_control,
   write_debug,
 } from "./control.ts";
+import { debug_trap } from "./debug.ts";
 import { lar, lsl, raise_rpl, verify_segment } from "./descriptor-query.ts";
 import { check_umip, load_table, store_table } from "./descriptor-table.ts";
 import { crc32c, udiv128, udiv64 } from "./divide.ts";
-import { deliver, interrupt, software_interrupt } from "./exceptions.ts";
+import { deliver, deliver_raised, interrupt, software_interrupt } from "./exceptions.ts";
 import { far_call, far_jump } from "./far.ts";
 import { enter, into, pop_flags } from "./integer.ts";
 import { ins, io_in, io_out, outs } from "./io.ts";
@@ -91,7 +93,9 @@ export {
   crc32c,
   udiv128,
   udiv64,
+  debug_trap,
   deliver,
+  deliver_raised,
   interrupt,
   software_interrupt,
   far_call,
@@ -111,6 +115,7 @@ export {
   tlb_flush,
   tlb_protect,
   translate_halves,
+  update_debug,
   update_mode,
   cpuid,
   hypercall,

@@ -2,6 +2,7 @@
 import {
   CPU_budget,
   CPU_exitData,
+  CPU_mode,
   CPU_replayCount,
   CPU_replayCursor,
   EXIT_ioIn,
@@ -11,9 +12,11 @@ import {
   GPR_rdx,
   GPR_rsi,
   EFLAGS_DF,
+  MODE_single,
   SEGMENTS_es,
   SEGMENTS_tr,
 } from "./layout.generated.ts";
+import { note_port } from "./debug.ts";
 import { raise_gp, trapped } from "./fault.ts";
 import { io_in as ask_in, io_out as ask_out } from "./env.ts";
 import { probe, read_mem, write_mem } from "./mmu.ts";
@@ -59,6 +62,7 @@ function read_tss(cpu: i32, offset: u64): u64 {
 /** IN: the value of 1, 2 or 4 bytes; look at CPU.trap afterwards. */
 export function io_in(cpu: i32, port: i32, size: i32): i32 {
   if (refuse_io(cpu, port, size)) return 0;
+  note_port(cpu, port, size);
   if (!replay_find(cpu, EXIT_ioIn, port as u64, size) && ask_in(cpu, port, size)) {
     exit_for(cpu, EXIT_ioIn, port as u64, size);
     return 0;
@@ -70,6 +74,7 @@ export function io_in(cpu: i32, port: i32, size: i32): i32 {
 /** OUT of 1, 2 or 4 bytes. */
 export function io_out(cpu: i32, port: i32, size: i32, value: i32): void {
   if (refuse_io(cpu, port, size)) return;
+  note_port(cpu, port, size);
   if (replay_find(cpu, EXIT_ioOut, port as u64, size) || !ask_out(cpu, port, size, value)) return;
   store<u64>(cpu + CPU_exitData, value as u32 as u64);
   exit_for(cpu, EXIT_ioOut, port as u64, size);
@@ -125,12 +130,17 @@ function count_down(cpu: i32, mask: u64): i32 {
   return left ? 0 : 1;
 }
 
+/** Iterations that one call may do; one under single-stepping. */
+function iterations(cpu: i32): i32 {
+  return load<i32>(cpu + CPU_mode) & MODE_single ? 1 : ITERATIONS;
+}
+
 /** INS, with `repeat` REP; the port is checked before memory, even for a count of 0: 1 when done, 0 to enter the instruction again. */
 export function ins(cpu: i32, size: i32, mask: u64, repeat: i32): i32 {
   if (refuse_io(cpu, port_of(cpu), size)) return 0;
   if (!repeat) return ins_once(cpu, size, mask) ? 0 : 1;
   if (!(gpr(cpu, GPR_rcx) & mask)) return 1;
-  for (let n = 0; n < ITERATIONS && load<i32>(cpu + CPU_budget) >= 0; n++) {
+  for (let n = 0; n < iterations(cpu) && load<i32>(cpu + CPU_budget) >= 0; n++) {
     if (ins_once(cpu, size, mask)) return 0;
     if (count_down(cpu, mask)) return 1;
   }
@@ -142,7 +152,7 @@ export function outs(cpu: i32, segment: i32, size: i32, mask: u64, repeat: i32):
   if (refuse_io(cpu, port_of(cpu), size)) return 0;
   if (!repeat) return outs_once(cpu, segment, size, mask) ? 0 : 1;
   if (!(gpr(cpu, GPR_rcx) & mask)) return 1;
-  for (let n = 0; n < ITERATIONS && load<i32>(cpu + CPU_budget) >= 0; n++) {
+  for (let n = 0; n < iterations(cpu) && load<i32>(cpu + CPU_budget) >= 0; n++) {
     if (outs_once(cpu, segment, size, mask)) return 0;
     if (count_down(cpu, mask)) return 1;
   }

@@ -24,6 +24,7 @@ import {
   TLB_ENTRY_writeTag,
   TLB_MODES,
 } from "./layout.generated.ts";
+import { is_page_watched, note_access } from "./debug.ts";
 import { mmio_read, mmio_write } from "./env.ts";
 import {
   ACCESS_FETCH,
@@ -116,8 +117,10 @@ function fill(cpu: i32, linear: u64, access: i32, host: i32): void {
   const writable =
     (rights & PAGE_WRITABLE) != 0 && (rights & PAGE_DIRTY) != 0 && !found_read_only() && plainly_writable(cpu, host);
   const same = load<u64>(entry + TLB_ENTRY_readTag) == tag;
-  store<u64>(entry + TLB_ENTRY_readTag, access & ACCESS_FETCH && !same ? fetched_read_tag(cpu, access, tag) : tag);
-  store<u64>(entry + TLB_ENTRY_writeTag, writable ? tag : -1);
+  const readTag = access & ACCESS_FETCH && !same ? fetched_read_tag(cpu, access, tag) : tag;
+  const watched = is_page_watched(cpu, tag);
+  store<u64>(entry + TLB_ENTRY_readTag, watched ? -1 : readTag);
+  store<u64>(entry + TLB_ENTRY_writeTag, writable && !watched ? tag : -1);
   store<u64>(entry + TLB_ENTRY_execTag, rights & PAGE_EXECUTABLE ? tag : -1);
   store<i32>(entry + TLB_ENTRY_addend, (host & ~0xfff) - ((linear as i32) & ~0xfff));
   store<i32>(entry + TLB_ENTRY_global, rights & PAGE_GLOBAL ? 1 : 0);
@@ -174,6 +177,7 @@ export function load_slow(cpu: i32, linear: u64, width: i32, intent: i32): i32 {
 }
 
 function gather(cpu: i32, linear: u64, width: i32, access: i32): i32 {
+  note_access(cpu, linear, width, false);
   if (crosses(linear, width)) return gather_crossing(cpu, linear, width, access);
   const host = translate(cpu, linear, access);
   if (host) return host;
@@ -239,6 +243,7 @@ export function store_slow(cpu: i32, linear: u64, width: i32, lo: u64, hi: u64):
 }
 
 function scatter(cpu: i32, linear: u64, width: i32, from: i32, access: i32): bool {
+  note_access(cpu, linear, width, true);
   if (!crosses(linear, width)) return scatter_part(cpu, linear, width, from, access);
   const first = 0x1000 - ((linear & 0xfff) as i32);
   const second = next_linear(cpu, linear, first);
@@ -276,7 +281,9 @@ function scatter_part(cpu: i32, linear: u64, length: i32, from: i32, access: i32
 /** Whether all bytes of a write are memory; look at CPU.trap if they are not. */
 function is_memory(cpu: i32, linear: u64, width: i32): bool {
   if (!is_plain(cpu, linear, ACCESS_WRITE)) return false;
-  return !crosses(linear, width) || is_plain(cpu, next_linear(cpu, linear, 0x1000 - ((linear & 0xfff) as i32)), ACCESS_WRITE);
+  return (
+    !crosses(linear, width) || is_plain(cpu, next_linear(cpu, linear, 0x1000 - ((linear & 0xfff) as i32)), ACCESS_WRITE)
+  );
 }
 
 /**

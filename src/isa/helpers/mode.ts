@@ -5,7 +5,6 @@ import {
   CPU_cpl,
   CPU_cr0,
   CPU_cr4,
-  CPU_eflags,
   CPU_linearMask,
   CPU_mode,
   CPU_sseTrap,
@@ -16,7 +15,6 @@ import {
   CR0_TS,
   CR4_OSFXSR,
   CR4_OSXSAVE,
-  EFLAGS_TF,
   MODE_code16,
   MODE_code32,
   MODE_code64,
@@ -35,6 +33,7 @@ import {
   XCR0_AVX,
   XCR0_SSE,
 } from "./layout.generated.ts";
+import { is_single } from "./debug.ts";
 import { BIG, dpl_of, is_writable_data, EXPAND_DOWN, LONG, PRESENT } from "./descriptor.ts";
 import { tlb_select } from "./mmu.ts";
 import { has_paragraphs, is_long, is_protected, is_v86, segment_attributes } from "./registers.ts";
@@ -47,7 +46,7 @@ export function update_mode(cpu: i32): void {
   store<i32>(cpu + CPU_cpl, level);
   let mode = long ? MODE_code64 : code & BIG ? MODE_code32 : MODE_code16;
   if (level == 3) mode |= MODE_user;
-  if (load<i32>(cpu + CPU_eflags) & EFLAGS_TF) mode |= MODE_single;
+  if (is_single(cpu)) mode |= MODE_single;
   store<i32>(cpu + CPU_mode, mode);
   store<u64>(cpu + CPU_linearMask, long ? -1 : 0xffffffff);
   store<u64>(cpu + CPU_stackMask, stack_mask(cpu, long));

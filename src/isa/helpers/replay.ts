@@ -14,6 +14,7 @@ import {
   REPLAY_ENTRY_SIZE,
   TRAP_exit,
 } from "./layout.generated.ts";
+import { forget_pending } from "./debug.ts";
 
 /**
  * Looks whether the access that is about to leave the engine was completed by user space already, before this
@@ -32,6 +33,7 @@ export function replay_find(cpu: i32, kind: i32, address: u64, size: i32): bool 
 
 /** Asks for an exit to user space; the instruction changes nothing and is entered again afterwards. */
 export function exit_for(cpu: i32, kind: i32, address: u64, size: i32): void {
+  forget_pending(cpu);
   store<i32>(cpu + CPU_exitReason, kind);
   store<u64>(cpu + CPU_exitAddress, address);
   store<i32>(cpu + CPU_exitSize, size);

@@ -14,11 +14,13 @@ import {
   SEGMENTS_ss,
   SEGMENTS_tr,
   SEGMENT_SIZE,
+  SEGMENT_base,
   TRAP_exception,
   VECTOR_GP,
   VECTOR_NP,
   VECTOR_TS,
 } from "./layout.generated.ts";
+import { keep_resume_flag } from "./debug.ts";
 import {
   attributes_of,
   BIG,
@@ -156,13 +158,16 @@ function enter_outer(cpu: i32, rip: u64, selector: i32, sp: u64, stackSelector: 
   set_stack_pointer(cpu, sp);
 }
 
-/** Data segments that the outer level may not use become null. */
+/** The selectors of data segments that the outer level may not use become null; a base stays. [SDM 2A IRET] */
 function drop_inner_segments(cpu: i32, level: i32): void {
   for (let at = SEGMENTS_es; at <= SEGMENTS_gs; at += SEGMENT_SIZE) {
     const attributes = segment_attributes(cpu, at);
     const conforming = (attributes & (CODE | CONFORMING)) == (CODE | CONFORMING);
     const inner = attributes & PRESENT && !conforming && dpl_of(attributes) < level;
-    if (inner && at != SEGMENTS_cs && at != SEGMENTS_ss) set_null_segment(cpu, at, 0, 0);
+    if (!inner || at == SEGMENTS_cs || at == SEGMENTS_ss) continue;
+    const base = segment_base(cpu, at);
+    set_null_segment(cpu, at, 0, 0);
+    store<u64>(cpu + at + SEGMENT_base, base);
   }
 }
 
@@ -170,6 +175,7 @@ function drop_inner_segments(cpu: i32, level: i32): void {
 export function iret(cpu: i32, bits: i32, next: u64, image: i32): void {
   store<i32>(cpu + CPU_eflags, image);
   store<i32>(cpu + CPU_nmiMasked, 0);
+  keep_resume_flag(cpu);
   if (is_protected(cpu) && !is_v86(cpu) && image & EFLAGS_NT) {
     return_from_task(cpu, next);
     return;

@@ -15,6 +15,7 @@ import {
   VECTOR_SS,
   VECTOR_UD,
 } from "./layout.generated.ts";
+import { pass_step } from "./debug.ts";
 import {
   ACCESSED,
   attributes_of,
@@ -134,9 +135,11 @@ function load_stack_segment(cpu: i32, selector: i32): void {
   update_mode(cpu);
 }
 
-/** MOV SS and POP SS hold interrupts off for one instruction. [SDM 3A 6.8.3] */
+/** MOV SS and POP SS hold interrupts and debug traps off for one instruction. [SDM 3A 6.8.3] */
 export function inhibit_if_ss(cpu: i32, segment: i32): void {
-  store<i32>(cpu + CPU_inhibit, segment_record(segment) == SEGMENTS_ss ? INHIBIT_movSs : 0);
+  const inhibit = segment_record(segment) == SEGMENTS_ss ? INHIBIT_movSs : 0;
+  store<i32>(cpu + CPU_inhibit, inhibit);
+  if (inhibit) pass_step(cpu);
 }
 
 /** LLDT, LTR, STR, SLDT... exist in protected mode only, and some at CPL 0 only; true: trapped. */

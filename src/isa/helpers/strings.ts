@@ -3,15 +3,16 @@
 import {
   CPU_eflags,
   CPU_linearMask,
+  CPU_mode,
   CPU_replayCount,
   CPU_replayCursor,
   CPU_scratch,
   EFLAGS_DF,
-  EFLAGS_TF,
   GPR_rax,
   GPR_rcx,
   GPR_rdi,
   GPR_rsi,
+  MODE_single,
   SEGMENTS_es,
   SEGMENTS_flat,
   SEGMENT_base,
@@ -32,7 +33,7 @@ const REPNE: i32 = 2;
 
 /** Elements that one call may look at; one under single-stepping. */
 function budget(cpu: i32, repeat: i32): i32 {
-  return !repeat || load<i32>(cpu + CPU_eflags) & EFLAGS_TF ? 1 : BUDGET;
+  return !repeat || load<i32>(cpu + CPU_mode) & MODE_single ? 1 : BUDGET;
 }
 
 function backward(cpu: i32): bool {

@@ -21,6 +21,7 @@ import {
   SEGMENTS_ss,
   VECTOR_UD,
 } from "./layout.generated.ts";
+import { step_by_flags } from "./debug.ts";
 import { ACCESSED, BIG, CODE, LONG, ORDINARY, PRESENT, READABLE, set_flat_segment, WRITABLE } from "./descriptor.ts";
 import { raise, raise_gp } from "./fault.ts";
 import { cpl, eflags, gpr, is_canonical, is_code64, is_long, is_protected, set_gpr } from "./registers.ts";
@@ -56,7 +57,9 @@ export function syscall(cpu: i32, next: u64, image: i32): void {
   const code = star(cpu, 32);
   set_flat(cpu, code, code + 8, 0, true);
   store<u64>(cpu + CPU_rip, load<u64>(cpu + CPU_lstar));
-  set_eflags(cpu, saved & ~(load<u64>(cpu + CPU_sfmask) as i32));
+  const now = saved & ~(load<u64>(cpu + CPU_sfmask) as i32);
+  step_by_flags(cpu, now);
+  set_eflags(cpu, now);
 }
 
 /** SYSRET with operand size 64 (to 64-bit mode) or 32. Writes CPU.rip and CPU.eflags. */
@@ -73,7 +76,9 @@ export function sysret(cpu: i32, bits: i32): void {
   const base = star(cpu, 48);
   set_flat(cpu, bits == 64 ? base + 16 : base, base + 8, 3, bits == 64);
   store<u64>(cpu + CPU_rip, rip);
-  set_eflags(cpu, (gpr(cpu, GPR_r11) as i32) & ~(EFLAGS_RF | EFLAGS_VM));
+  const now = (gpr(cpu, GPR_r11) as i32) & ~(EFLAGS_RF | EFLAGS_VM);
+  step_by_flags(cpu, now);
+  set_eflags(cpu, now);
 }
 
 function sysenter_selector(cpu: i32): i32 {

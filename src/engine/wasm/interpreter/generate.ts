@@ -32,7 +32,7 @@ const ENGINE_HELPERS: Readonly<Record<string, HelperDeclaration>> = {
   store_slow: { params: ["i64", "i32", "i64", "i64"], result: "i32", faults: true, writes: true },
   store_locked_slow: { params: ["i64", "i32", "i64", "i64", "i64", "i64"], result: "i32", faults: true, writes: true },
   find_block: { params: [], result: "i32", faults: true, writes: true },
-  deliver: { params: [], result: "none", faults: true, writes: true },
+  deliver_raised: { params: [], result: "none", faults: true, writes: true },
 };
 
 /** Generates the interpreter: one function for every form, a dispatcher, and the run loop. */
@@ -225,7 +225,7 @@ class Generator implements Callees {
       f.i32(TRAP.none);
       f.memory("i32.store", CPU.trap);
       f.get(CPU_PARAM);
-      f.call(this.helper("deliver"));
+      f.call(this.helper("deliver_raised"));
       f.get(CPU_PARAM);
       f.memory("i32.load", CPU.trap);
       f.op("i32.eqz");

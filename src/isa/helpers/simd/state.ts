@@ -17,6 +17,7 @@ import {
   SEGMENT_base,
   SEGMENT_check,
 } from "../layout.generated.ts";
+import { is_watching } from "../debug.ts";
 import { raise_gp, trapped } from "../fault.ts";
 import { probe, read_mem, translate, write_mem } from "../mmu.ts";
 import { ACCESS_READ, ACCESS_WRITE } from "../paging.ts";
@@ -44,7 +45,7 @@ function image_length(cpu: i32): i32 {
 
 /** The whole range is in one page of memory: its host address, else 0. */
 function plain_image(cpu: i32, linear: u64, access: i32): i32 {
-  if ((linear & 0xfff) + (IMAGE_SIZE as u64) > 0x1000) return 0;
+  if ((linear & 0xfff) + (IMAGE_SIZE as u64) > 0x1000 || is_watching(cpu)) return 0;
   const host = translate(cpu, linear, access);
   return host && (!(access & ACCESS_WRITE) || plainly_writable(cpu, host)) ? host : 0;
 }
