@@ -1,6 +1,6 @@
 /** The files that a machine boots from. */
 
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { UserError } from "../base/assert.ts";
 import { concat } from "../image/cpio.ts";
 import { type ExecChannel, prepareExec } from "../image/exec-channel.ts";
@@ -30,11 +30,14 @@ export async function loadBootFiles(options: MachineOptions): Promise<BootFiles>
   ]);
   const image = needsImage(options) ? await resolveImage(options.image, options) : undefined;
   const exec = options.command === undefined ? undefined : prepareExec(options.command, execOptions(options));
-  const root = initrd ?? (await readSource(image?.initrd, "initrd"));
-  const kernel = given ?? (await readSource(image!.kernel, "kernel"))!;
+  const [root, kernel, kept] = await Promise.all([
+    initrd ?? readSource(image?.initrd, "initrd"),
+    given ?? readSource(image!.kernel, "kernel"),
+    given ? undefined : readUnpacked(image?.unpackedKernel),
+  ]);
   const boot = {
-    kernel,
-    unpacked: await readUnpacked(kernel, given ? undefined : image?.unpackedKernel),
+    kernel: kernel!,
+    unpacked: kept ?? (await unpack(kernel!)),
     kernelName: nameOf(options.kernel ?? image!.kernel),
     commandLine: commandLine(options, image),
     initrd: exec && root ? concat([root, exec.initrd]) : root,
@@ -64,10 +67,13 @@ function commandLine({ command, append }: MachineOptions, image: Image | undefin
   return parts.filter((part) => part !== undefined && part !== "").join(" ");
 }
 
-/** What a bzImage would unpack itself to, which takes a guest long; from a file that holds it, if there is one. */
-async function readUnpacked(kernel: Uint8Array, file: string | undefined): Promise<Uint8Array | undefined> {
-  const kept = file === undefined ? undefined : await readShared(file).catch(() => undefined);
-  if (kept) return kept;
+/** What a bzImage would unpack itself to, from a file that holds it, if there is one. */
+async function readUnpacked(file: string | undefined): Promise<Uint8Array | undefined> {
+  return file === undefined ? undefined : readShared(file).catch(() => undefined);
+}
+
+/** What a bzImage would unpack itself to, which takes a guest long. */
+async function unpack(kernel: Uint8Array): Promise<Uint8Array | undefined> {
   const { unpackKernel } = await import("../image/kernel-payload.ts");
   return (await unpackKernel(kernel)).elf;
 }
@@ -76,7 +82,9 @@ async function readUnpacked(kernel: Uint8Array, file: string | undefined): Promi
 async function readShared(file: string): Promise<Uint8Array> {
   const handle = await open(file);
   try {
-    const bytes = new Uint8Array(new SharedArrayBuffer((await handle.stat()).size));
+    const { size } = await handle.stat();
+    if (size === 0) return await handle.readFile(); // a pipe does not say how much is in it
+    const bytes = new Uint8Array(new SharedArrayBuffer(size));
     const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
     return bytes.subarray(0, bytesRead);
   } finally {
@@ -101,7 +109,7 @@ const REASONS: Record<string, string> = {
 
 async function readSource(source: FileSource | undefined, what: string): Promise<Uint8Array | undefined> {
   if (typeof source !== "string") return source;
-  return readFile(source).catch((error: NodeJS.ErrnoException) => {
+  return readShared(source).catch((error: NodeJS.ErrnoException) => {
     const reason = REASONS[error.code ?? ""] ?? error.message;
     throw new UserError(`cannot read the ${what} ${source}: ${reason}`, "Check the path.", { cause: error });
   });

@@ -48,6 +48,7 @@ describe("a stock Debian kernel", () => {
   test("gives a shell, idles without the processor, and switches itself off", { timeout: BOOT_MS }, async (context) => {
     await needImage(context, "amd64");
     const machine = await startMachine();
+    machine.console.write("echo typed-$((10 + 3))-ahead\n");
     let shown = "";
     machine.console.on("data", (chunk: Buffer) => {
       shown += chunk.toString("latin1");
@@ -61,6 +62,7 @@ describe("a stock Debian kernel", () => {
       expect(shown).toContain(text);
     };
     await until("# ");
+    await until("typed-13-ahead");
     machine.console.write("echo $((6 * 7))-is\n");
     await until("42-is");
     await new Promise((resolve) => setTimeout(resolve, 2000));
