@@ -39,7 +39,7 @@ export class Bench {
     this.#code = this.#makeCodeCache();
     const imports = {
       ...this.#helpers,
-      deliver: () => cells.setI32(CPU.trap, TRAP.shutdown),
+      deliver_raised: () => cells.setI32(CPU.trap, TRAP.shutdown),
     } as unknown as WebAssembly.Imports[string];
     const interpreter = new WebAssembly.Module(generateInterpreter());
     this.#interpreter = new WebAssembly.Instance(interpreter, { env: { memory }, helpers: imports })

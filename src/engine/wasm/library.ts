@@ -5,7 +5,7 @@ export interface WasmModules {
 }
 
 /** What the helper library calls: see isa/helpers/env.ts. */
-export type Environment = Record<string, (...args: number[]) => number | void>;
+export type Environment = Record<string, (...args: number[]) => unknown>;
 
 /** The functions of helpers and interpreter that the engine calls from JavaScript. 64-bit arguments go through i32 halves. */
 export interface Library {
