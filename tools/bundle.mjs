@@ -15,7 +15,8 @@ export async function bundle(input, output) {
   const { rolldown } = await import("rolldown");
   const plugins = [{ name: "constants", load: (/** @type {string} */ id) => loadConstants(id) }];
   const bundled = await rolldown({ input: join(root, input), platform: "node", plugins });
-  await bundled.write({ file: join(root, output), format: "esm", codeSplitting: false });
+  // Node starts a CommonJS thread sooner than one of ES modules
+  await bundled.write({ file: join(root, output), format: "cjs", codeSplitting: false, comments: false });
   await bundled.close();
 }
 

@@ -103,11 +103,11 @@ const interpreter = generate({
 /** @type {Step} */
 const workerBundle = {
   name: "worker",
-  inputs: () => ["tools/bundle.mjs", ...modulesOf(["."])],
-  outputs: () => ["dist/sdk/worker-bundle.mjs"],
+  inputs: () => ["tools/bundle.mjs", ...filesBelow("dist", (path) => path.endsWith(".js"))],
+  outputs: () => ["dist/sdk/worker-bundle.cjs"],
   run: async () => {
     const { bundle } = await import("./bundle.mjs");
-    await bundle("dist/sdk/worker.js", "dist/sdk/worker-bundle.mjs");
+    await bundle("dist/sdk/worker.js", "dist/sdk/worker-bundle.cjs");
     return 0;
   },
 };

@@ -18,7 +18,7 @@ const { loadWasmModules } = await import("../../dist/sdk/engine.js");
 const { Machine } = await import("../../dist/sdk/machine.js");
 await import("../../dist/cli/run.js");
 done("loading the program");
-const worker = new Worker(new URL("../../dist/sdk/worker-bundle.mjs", import.meta.url));
+const worker = new Worker(new URL("../../dist/sdk/worker-bundle.cjs", import.meta.url));
 await new Promise((resolve) => worker.once("online", () => resolve(undefined)));
 done("starting a thread");
 const files = await loadBootFiles({ image: process.argv[2] });

@@ -39,7 +39,7 @@ describe("IRET", () => {
 
   test("64-bit: a GS that user level may not use loses its selector and keeps its base", () => {
     const machine = new HelperMachine().longMode(0);
-    machine.loadSegment("gs", SELECTOR.data);
+    machine.setSegment("gs", SELECTOR.data);
     machine.set(segmentOffset("gs") + SEGMENT.base, 0x40_0000);
     frame(machine, 8, 0x1000, SELECTOR.userCode64, EFLAGS.fixed, 0x6000, SELECTOR.userData);
     machine.call("iret", 64, 0n, EFLAGS.fixed);

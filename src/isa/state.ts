@@ -93,6 +93,8 @@ export const CPU = place([
   // Mode: see MODE
   ["mode", 4],
   ["cpl", 4],
+  // The limit of CS for which the jump cache holds; 0xffffffff in 64-bit mode
+  ["codeLimit", 4],
   // ~0 in 64-bit mode, 0xffffffff or 0xffff by SS.B elsewhere
   ["stackMask", 8],
   // ~0 in 64-bit mode, 0xffffffff elsewhere: every linear address is cut to it

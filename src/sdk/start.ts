@@ -23,7 +23,7 @@ export async function startMachine(options: MachineOptions = {}): Promise<Machin
 
 /** The machine's thread. It takes long to start, so it does that while files are read, and waits for its WorkerSetup. */
 function startWorker(): Worker {
-  return new Worker(new URL("./worker-bundle.mjs", import.meta.url), { name: "tskvm machine" });
+  return new Worker(new URL("./worker-bundle.cjs", import.meta.url), { name: "tskvm machine" });
 }
 
 function failureOf(worker: Worker): Promise<never> {

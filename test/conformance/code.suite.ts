@@ -187,4 +187,43 @@ export function codeSuite(makeSubject: () => Subject): void {
       expect(guest.outputs()).toEqual([0x11]);
     });
   });
+
+  describe("the end of the code segment", () => {
+    /** Where #GP(0) is raised when CS ends `length` bytes after the start; undefined if the guest reaches its HLT. */
+    const faultOf = (code: Code, length: number, guest = new Guest(makeSubject(), "protected")): number | undefined => {
+      const handler = new Code(32, AT.code + 0x800).bytes(0x58, 0x58, 0xba, PORT, 0, 0, 0, 0xef).hlt(); // pop eax twice; out dx, eax
+      guest.place(handler);
+      guest.gate(13, handler.origin);
+      const sregs = guest.vcpu.getSregs();
+      sregs.cs.limit = code.origin + length - 1;
+      sregs.cs.g = 0;
+      guest.vcpu.setSregs(sregs);
+      guest.start(code);
+      const seen = guest.next();
+      return "out" in seen ? seen.data[0]! - code.origin : undefined;
+    };
+
+    test("instructions run up to it", () => {
+      const code = (): Code => new Code(32, AT.code).nop().nop().nop().hlt();
+      expect([1, 2, 3, 4].map((length) => faultOf(code(), length))).toEqual([1, 2, 3, undefined]);
+    });
+
+    test("jumps do not lead beyond it", () => {
+      const code = new Code(32, AT.code)
+        .nop()
+        .jump("far")
+        .pad(AT.code + 0x100)
+        .label("far")
+        .hlt();
+      expect(faultOf(code, 0x100)).toBe(0x100);
+      expect(faultOf(code, 0x101)).toBeUndefined();
+    });
+
+    test("it may be another one for code that ran before", () => {
+      const code = new Code(32, AT.code).mov(R.cx, 2).label("loop").bytes(0xff, 0xc9).jumpIf(IF.notZero, "loop").hlt();
+      const guest = new Guest(makeSubject(), "protected").start(code);
+      expect(guest.outputs()).toEqual([]);
+      expect(faultOf(code, code.here - AT.code - 1, guest)).toBe(code.here - AT.code - 1);
+    });
+  });
 }

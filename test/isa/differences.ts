@@ -80,9 +80,6 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   WRGSBASE: THREAD,
 };
 
-/** Reserved encodings that do something almost like another instruction. [SDM 2D table A-8] */
-const UNDOCUMENTED: ReadonlySet<string> = new Set(["D9 /3 STi"]);
-
 /** The name in /proc/cpuinfo of a feature that has another one there. */
 const CPUINFO_NAMES: Readonly<Record<string, string>> = {
   clfsh: "clflush",
@@ -97,7 +94,7 @@ export function isComparable(form: Form, features: ReadonlySet<string>): boolean
   const { mnemonic, attributes } = form.row;
   const feature = attributes.feature?.toLowerCase();
   if (feature !== undefined && !features.has(CPUINFO_NAMES[feature] ?? feature)) return false;
-  if (mnemonic in EXCLUDED || UNDOCUMENTED.has(`${form.row.opcode} ${form.row.operands.join(",")}`)) return false;
+  if (mnemonic in EXCLUDED) return false;
   return !writesSegment(form);
 }
 

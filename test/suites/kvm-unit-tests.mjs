@@ -19,7 +19,7 @@ const status = { pass: 1, skip: 77 };
 const manyProcessors = new Set(["smptest", "smptest3", "vmexit_ipi", "vmexit_ipi_halt"]);
 
 /** Entries that use pc-testdev without asking whether it is there: interrupt lines, ports that echo, or its memory. */
-const usesTestDevice = new Set(["ioapic", "emulator", "realmode"]);
+const usesTestDevice = new Set(["ioapic", "emulator", "realmode", "lam"]);
 
 /** Seconds that the suite's own runner grants an entry, and how many times that an interpreter gets. */
 const grant = { seconds: 90, times: 2 };

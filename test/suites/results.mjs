@@ -12,7 +12,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 /**
  * @typedef {object} Row
  * @property {Result} tskvm
- * @property {Result} qemu
+ * @property {Result} [qemu] undefined: not run
  * @property {string} [cause] why tskvm does not pass, written by a person
  */
 
@@ -52,7 +52,8 @@ export function mergeTables(committed, run) {
   for (const [name, row] of Object.entries(run)) {
     const old = committed[name];
     const kept = old?.cause && old.tskvm.verdict === row.tskvm.verdict ? { cause: old.cause } : {};
-    merged[name] = { ...row, ...kept };
+    const qemu = row.qemu ?? old?.qemu;
+    merged[name] = { ...row, ...(qemu && { qemu }), ...kept };
   }
   return merged;
 }

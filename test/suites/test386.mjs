@@ -27,7 +27,7 @@ export function test386(folder) {
     entries: [
       {
         name: "test386",
-        deadline: 120,
+        deadline: 240,
         tskvm: (deadline) =>
           withFile(realModeKernel(), async (kernel) =>
             judge(await runGuest(tskvm(["--kernel", kernel, "--initrd", rom]), { deadline, ended }), reference()),

@@ -3,6 +3,8 @@ import {
   CODE_MAP_ENTRY_SIZE,
   CODE_MAP_ENTRY_key,
   CODE_MAP_ENTRY_record,
+  CPU_blockRip,
+  CPU_codeLimit,
   CPU_codeMap,
   CPU_codeMapMask,
   CPU_jumpCache,
@@ -22,6 +24,7 @@ import {
 } from "./layout.generated.ts";
 import { debug_boundary } from "./debug.ts";
 import { decode_block } from "./env.ts";
+import { raise_gp, trapped } from "./fault.ts";
 import { fetch_translate } from "./mmu.ts";
 
 /** Bits of CPU.mode on which decoding depends. */
@@ -71,20 +74,44 @@ function jump_cache_entry(cpu: i32, linear: u64): i32 {
   return cpu + CPU_jumpCache + index * JUMP_CACHE_ENTRY_SIZE;
 }
 
+/** EIP has 32 bits: code that runs on at 4 GiB goes on at 0. */
+function wrap_rip(cpu: i32): void {
+  const rip = load<u64>(cpu + CPU_rip) & load<u64>(cpu + CPU_linearMask);
+  store<u64>(cpu + CPU_rip, rip);
+  store<u64>(cpu + CPU_blockRip, rip);
+}
+
+function decode(cpu: i32, host: i32, linear: u64, mode: i32): i32 {
+  const current = load<i32>(cpu + CPU_mode);
+  store<i32>(cpu + CPU_mode, mode);
+  const record = decode_block(cpu, host, linear as i32, (linear >> 32) as i32);
+  store<i32>(cpu + CPU_mode, current);
+  return record;
+}
+
 /**
  * The record of the code at CS:rip, decoded if need be and put in the jump cache (but single instructions: each one comes
  * here); 0 with CPU.trap set.
  */
 export function find_block(cpu: i32): i32 {
   store<u64>(cpu + CPU_jumpMisses, load<u64>(cpu + CPU_jumpMisses) + 1);
+  wrap_rip(cpu);
   const linear =
     (load<u64>(cpu + SEGMENTS_cs + SEGMENT_base) + load<u64>(cpu + CPU_rip)) & load<u64>(cpu + CPU_linearMask);
-  const mode = load<i32>(cpu + CPU_mode);
+  let mode = load<i32>(cpu + CPU_mode);
   if (mode & MODE_single && debug_boundary(cpu, linear)) return 0;
+  const limit = load<u32>(cpu + CPU_codeLimit) as u64;
+  if (limit != 0xffffffff) {
+    const last = load<u64>(cpu + CPU_rip) + (~linear & 0xfff);
+    if (load<u64>(cpu + CPU_rip) > limit) raise_gp(cpu);
+    if (trapped(cpu)) return 0;
+    // where the segment ends within the page every instruction is looked at
+    if (last > limit) mode |= MODE_single;
+  }
   const host = fetch_translate(cpu, linear);
   if (!host) return 0;
   let record = code_map_find(cpu, host, mode);
-  if (!record) record = decode_block(cpu, host, linear as i32, (linear >> 32) as i32);
+  if (!record) record = decode(cpu, host, linear, mode);
   if (!record || mode & MODE_single) return record;
   const entry = jump_cache_entry(cpu, linear);
   store<u64>(entry + JUMP_CACHE_ENTRY_linear, linear);

@@ -66,6 +66,7 @@ import {
   x87_set_control,
   x87_store,
   x87_store_environment,
+  x87_store_if_present,
   x87_store_register,
   x87_unary,
 } from "./x87/index.ts";
@@ -173,6 +174,7 @@ export {
   x87_set_control,
   x87_store,
   x87_store_environment,
+  x87_store_if_present,
   x87_store_register,
   x87_unary,
 };

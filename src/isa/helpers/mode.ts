@@ -2,6 +2,7 @@
 // EFER, XCR0 or the system flags.
 import {
   CPU_avxTrap,
+  CPU_codeLimit,
   CPU_cpl,
   CPU_cr0,
   CPU_cr4,
@@ -35,7 +36,7 @@ import {
 } from "./layout.generated.ts";
 import { is_single } from "./debug.ts";
 import { BIG, dpl_of, is_writable_data, EXPAND_DOWN, LONG, PRESENT } from "./descriptor.ts";
-import { tlb_select } from "./mmu.ts";
+import { jump_cache_flush, tlb_select } from "./mmu.ts";
 import { has_paragraphs, is_long, is_protected, is_v86, segment_attributes } from "./registers.ts";
 
 /** Recomputes everything that depends on the mode. */
@@ -50,9 +51,17 @@ export function update_mode(cpu: i32): void {
   store<i32>(cpu + CPU_mode, mode);
   store<u64>(cpu + CPU_linearMask, long ? -1 : 0xffffffff);
   store<u64>(cpu + CPU_stackMask, stack_mask(cpu, long));
+  update_code_limit(cpu, long ? 0xffffffff : load<u32>(cpu + SEGMENTS_cs + SEGMENT_limit));
   update_checks(cpu, long);
   update_unit_traps(cpu);
   tlb_select(cpu);
+}
+
+/** What is in the jump cache was found to be within the limit of CS. */
+function update_code_limit(cpu: i32, limit: u32): void {
+  if (load<u32>(cpu + CPU_codeLimit) == limit) return;
+  store<u32>(cpu + CPU_codeLimit, limit);
+  jump_cache_flush(cpu);
 }
 
 /** The CPL is the DPL of SS. [SDM 3A 5.5] */

@@ -153,6 +153,7 @@ export const HELPERS = {
   x87_store: declare("i64 i32 i32", "none", "faults writes"),
   // (i, pops); (i); (i, condition)
   x87_store_register: declare("i32 i32", "none", "writes"),
+  x87_store_if_present: declare("i32", "none", "writes"),
   x87_exchange: declare("i32", "none", "writes"),
   x87_move_if: declare("i32 i32", "none", "writes"),
   // operate.ts: (operation, i, i of the destination, pops); (operation, operand)

@@ -105,7 +105,7 @@ export const bound: Semantics = (b) => {
   const at = b.address("read");
   const signed = (value: Value): Value => b.signExtend(value, b.bits);
   const lower = signed(b.load(at, width));
-  const upper = signed(b.load(b.add(at, b.i64(width)), width));
+  const upper = signed(b.load(b.and(b.add(at, b.i64(width)), b.i64(0xffff_ffff)), width));
   const index = signed(b.read(0));
   b.trapIf(b.or(b.compare("lt_s", index, lower), b.compare("lt_s", upper, index)), VECTOR.BR);
 };

@@ -82,6 +82,8 @@ export const storeTruncated = store((b) => -b.bitsOf(0), 1);
 export const storeRegister = (pops: number): Semantics =>
   computation((b) => b.call("x87_store_register", number(b), b.i32(pops)));
 
+export const storeIfPresent = computation((b) => b.call("x87_store_if_present", number(b)));
+
 export const exchange = computation((b) => b.call("x87_exchange", number(b)));
 export const moveIf = (condition: number): Semantics =>
   computation((b) => b.call("x87_move_if", number(b), b.cond(condition)));

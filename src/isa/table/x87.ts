@@ -52,7 +52,7 @@ const COMPARE: readonly Row[] = [
   row("DF /6", "FCOMIP ST0,STi", S.compareFlags(false, 1), ONE),
 ];
 
-/** Loads and stores; DF /1 of registers, DD /1 of registers and other doubles of FXCH and FSTP are aliases too. */
+/** Loads and stores; DF /1 of registers, DD /1 of registers and other doubles of FXCH and FSTP are aliases too, D9 /3 nearly. */
 const MOVE: readonly Row[] = [
   row("D9 /0", "FLD Md", S.loadSingle, ONE),
   row("D9 /0", "FLD STi", S.loadRegister, ONE),
@@ -70,7 +70,7 @@ const MOVE: readonly Row[] = [
   row("DF /6", "FBSTP Mt", S.storeReal("decimal", 1), ONE),
   row("DD /2", "FST STi", S.storeRegister(0), ONE),
   row("DD /3", "FSTP STi", S.storeRegister(1), ONE),
-  row("D9 /3", "FSTP STi", S.storeRegister(1), ONE),
+  row("D9 /3", "FSTP STi", S.storeIfPresent, ONE),
   row("DF /2", "FSTP STi", S.storeRegister(1), ONE),
   row("DF /3", "FSTP STi", S.storeRegister(1), ONE),
   row("DF /2", "FIST Mw", S.storeInteger(0), ONE),

@@ -25,6 +25,7 @@ import {
   x87_load_single,
   x87_move_if,
   x87_store,
+  x87_store_if_present,
   x87_store_register,
 } from "./load-store.ts";
 import {
@@ -61,6 +62,7 @@ export {
   x87_set_control,
   x87_store,
   x87_store_environment,
+  x87_store_if_present,
   x87_store_register,
   x87_unary,
 };

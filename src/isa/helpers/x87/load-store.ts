@@ -138,6 +138,14 @@ export function x87_store_register(cpu: i32, i: i32, pops: i32): void {
   finish(cpu, i, pops);
 }
 
+/** D9 D8+i: FSTP that finds no fault with an empty register, which it does not copy. */
+export function x87_store_if_present(cpu: i32, i: i32): void {
+  begin(cpu);
+  if (!is_empty(cpu, 0)) set_register(cpu, i, sign_exponent(cpu, 0), significand(cpu, 0));
+  pop(cpu, 1);
+  commit(cpu, FSW_C1);
+}
+
 /** FXCH ST(i): empty registers become the indefinite. */
 export function x87_exchange(cpu: i32, i: i32): void {
   begin(cpu);
