@@ -4,7 +4,7 @@ import { generateInterpreter } from "../../src/engine/wasm/interpreter/generate.
 import { DECODE, decode } from "../../src/isa/decoder/decode.ts";
 import { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { evaluate, type HelperExports, type Machine, packFlags, unpackFlags } from "../../src/isa/evaluate.ts";
-import { CPU, GPR, TRAP, VECTOR } from "../../src/isa/state.ts";
+import { CPU, EFLAGS, GPR, TRAP, VECTOR } from "../../src/isa/state.ts";
 import { CODE_MAP_ENTRIES, Guest, RECORDS } from "./guest.ts";
 import { CODE, CODE_BYTES, FILLER, hashWords, PAGE } from "./layout.ts";
 import type { UserProgram, UserResult } from "./program.ts";
@@ -116,7 +116,9 @@ export class Bench {
     if (status === DECODE.ok) {
       const field = (at: number): bigint => this.#guest.view.getBigUint64(this.#machine.cpu + at, true);
       if (!visit(this.#insn, field(CPU.rip), field(CPU.gpr + 8 * GPR.rcx))) return false;
+      const stepping = (this.#guest.cells.i32(CPU.eflags) & EFLAGS.TF) !== 0;
       evaluate(this.#machine, this.#insn);
+      if (stepping && this.#guest.cells.i32(CPU.trap) === TRAP.none) this.#raise(VECTOR.DB);
     } else if (status === DECODE.invalid) this.#raise(VECTOR.UD);
     else if (status === DECODE.tooLong) this.#raise(VECTOR.GP);
     return true;

@@ -11,10 +11,10 @@ import {
   segment_limit,
 } from "./registers.ts";
 
-/** Whether `width` bytes at an offset are outside a segment's limit. */
+/** Whether `width` bytes at an offset are outside a segment's limit. Nothing is outside of 4 GiB: there the offset wraps. */
 export function outside_limit(attributes: i32, limit: u64, offset: u64, width: i32): bool {
   const last = offset + (width as u64) - 1;
-  if ((attributes & (CODE | EXPAND_DOWN)) != EXPAND_DOWN) return last > limit;
+  if ((attributes & (CODE | EXPAND_DOWN)) != EXPAND_DOWN) return limit != 0xffffffff && last > limit;
   return offset <= limit || last > (attributes & BIG ? (0xffffffff as u64) : 0xffff);
 }
 

@@ -165,7 +165,7 @@ function rounded(sign: i32, value: u64): u64 {
 export function finish(sign: i32, exp: i32, value: u64): u64 {
   const result = rounded(sign, value);
   const scale = exp + ((result >> 63) as i32);
-  if (scale > bias) return overflow(sign);
+  if (scale > bias) return overflow(sign, result == value);
   if (exp < 1 - bias) return underflow(sign, exp, value, scale < 1 - bias, result == value);
   if (result != value) signal(MXCSR_PE);
   return with_sign(sign, assemble(scale, result));
@@ -176,8 +176,10 @@ function assemble(scale: i32, value: u64): u64 {
   return digits | (((scale + bias) as u64) << (fraction as u64));
 }
 
-function overflow(sign: i32): u64 {
-  signal(MXCSR_OE | MXCSR_PE);
+/** Above the normal range. When the overflow is reported, PE tells whether rounding with an unbounded exponent lost something. [SDM 1 4.9.1.4] */
+function overflow(sign: i32, exact: bool): u64 {
+  const masked = (control >> MASKS) & MXCSR_OE;
+  signal(exact && !masked ? MXCSR_OE : MXCSR_OE | MXCSR_PE);
   const infinite = rounding == 0 || (sign ? rounding == DOWN : rounding == UP);
   return with_sign(sign, infinite ? infinity() : infinity() - 1);
 }
