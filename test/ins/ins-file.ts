@@ -1,4 +1,4 @@
-import { EFLAGS, VECTOR } from "../../src/isa/state.ts";
+import { EFLAGS, GPR, VECTOR } from "../../src/isa/state.ts";
 import { CODE, DATA, DATA_PAGES, FILLER, hashWords, PAGE, WINDOWS } from "../isa/layout.ts";
 import { copyState, newState, type UserProgram, type UserResult, type UserState } from "../isa/program.ts";
 
@@ -27,24 +27,7 @@ const FLAGS: Readonly<Record<string, number>> = {
   c: EFLAGS.CF,
   d: EFLAGS.DF,
 };
-const REGISTERS = [
-  "rax",
-  "rcx",
-  "rdx",
-  "rbx",
-  "rsp",
-  "rbp",
-  "rsi",
-  "rdi",
-  "r8",
-  "r9",
-  "r10",
-  "r11",
-  "r12",
-  "r13",
-  "r14",
-  "r15",
-];
+const REGISTERS = Object.keys(GPR);
 /** Places in an FXSAVE image, with their bytes. */
 const IMAGE: Readonly<Record<string, readonly [number, number]>> = {
   fcw: [0, 2],

@@ -1,6 +1,6 @@
 import type { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { disassemble } from "../../src/isa/disassembler.ts";
-import { EFLAGS, VECTOR } from "../../src/isa/state.ts";
+import { EFLAGS, GPR, VECTOR } from "../../src/isa/state.ts";
 import { formOf, programOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { Bench } from "./bench.ts";
@@ -38,24 +38,7 @@ export function writesAllFlags(form: Form): boolean {
 }
 
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
-const REGISTERS = [
-  "rax",
-  "rcx",
-  "rdx",
-  "rbx",
-  "rsp",
-  "rbp",
-  "rsi",
-  "rdi",
-  "r8",
-  "r9",
-  "r10",
-  "r11",
-  "r12",
-  "r13",
-  "r14",
-  "r15",
-];
+const REGISTERS = Object.keys(GPR);
 
 /** What is left out of a comparison: undefined flags, and names. */
 export interface Ignored {
