@@ -15,6 +15,7 @@ const POINTERS: Readonly<Record<number, string>> = {
   8: "QWORD",
   10: "TBYTE",
   16: "XMMWORD",
+  32: "YMMWORD",
 };
 /** Names that follow the operand size: of 16, 32 and 64 bits. */
 const SIZED_NAMES: Readonly<Record<string, readonly [string, string, string]>> = {
@@ -22,6 +23,7 @@ const SIZED_NAMES: Readonly<Record<string, readonly [string, string, string]>> =
   CWD: ["cwd", "cdq", "cqo"],
   CMPXCHG8B: ["cmpxchg8b", "cmpxchg8b", "cmpxchg16b"],
   MOVD: ["movd", "movd", "movq"],
+  VMOVD: ["vmovd", "vmovd", "vmovq"],
 };
 
 /** The instruction in Intel syntax; `address` is that of its first byte, for the targets of relative jumps. */
@@ -52,7 +54,7 @@ function operandText(instruction: Instruction, operand: Operand, code: string, a
     case "fixed":
       return registerName(operand.file, operand.number, operand.width, false);
     case "memory":
-      return pointer(operand.width) + segmentText(instruction) + addressText(instruction);
+      return pointer(operand.width) + segmentText(instruction, operand.index) + addressText(instruction, operand.index);
     case "string":
       return stringText(instruction, operand);
     case "immediate":
@@ -87,7 +89,7 @@ export function registerName(file: RegisterClass, number: number, width: number,
     case "mmx":
       return `mm${number & 7}`;
     case "xmm":
-      return `xmm${number}`;
+      return `${width === 32 ? "y" : "x"}mm${number}`;
   }
 }
 
@@ -96,21 +98,24 @@ function generalName(number: number, width: number): string {
   return (width === 8 ? "r" : width === 4 ? "e" : "") + LEGACY[number];
 }
 
-function segmentText({ override, segment, base, index }: Instruction): string {
-  const bare = base === NO_REGISTER && index === NO_REGISTER;
+function segmentText({ override, segment, base, index }: Instruction, vector?: number): string {
+  const bare = base === NO_REGISTER && index === NO_REGISTER && !vector;
   if (override === NO_SEGMENT && (!bare || segment === FLAT)) return bare ? "ds:" : "";
   return `${SEGMENTS[segment]}:`;
 }
 
-function addressText(instruction: Instruction): string {
+/** `vector`: bytes of the vector register that is the index, if one is. */
+function addressText(instruction: Instruction, vector?: number): string {
   const { base, index, scale } = instruction;
   const displacement = encodedDisplacement(instruction);
-  if (base === NO_REGISTER && index === NO_REGISTER) return hex(BigInt.asUintN(instruction.addressSize, displacement));
+  if (base === NO_REGISTER && index === NO_REGISTER && !vector)
+    return hex(BigInt.asUintN(instruction.addressSize, displacement));
   const parts = [];
   if (base === RIP) parts.push(instruction.addressSize === 64 ? "rip" : "eip");
   else if (base !== NO_REGISTER) parts.push(generalName(base, instruction.addressSize / 8));
-  if (index !== NO_REGISTER)
-    parts.push(generalName(index, instruction.addressSize / 8) + (scale ? `*${1 << scale}` : ""));
+  const times = scale ? `*${1 << scale}` : "";
+  if (vector) parts.push(registerName("xmm", instruction.rm, vector, false) + times);
+  else if (index !== NO_REGISTER) parts.push(generalName(index, instruction.addressSize / 8) + times);
   const sum = parts.join("+");
   if (displacement === 0n) return `[${sum}]`;
   return displacement < 0n ? `[${sum}-${hex(-displacement)}]` : `[${sum}+${hex(displacement)}]`;

@@ -79,7 +79,7 @@ const PACK = stateProgram((b) => b.set(CPU.eflags, b.eflags()));
 const UNPACK = stateProgram((b) => b.flags("raw", 32, [b.get(CPU.eflags, "i32")]));
 
 const NO_OPERANDS: Operands = {
-  slots: { reg: 0, rm: 0, vvvv: 0 },
+  slots: { reg: 0, rm: 0, vvvv: 0, is4: 0 },
   imm: 0n,
   segment: 0,
   addressMask: 0n,

@@ -129,6 +129,8 @@ export const CPU = place([
   ["x87Trap", 4],
   ["sseTrap", 4],
   ["avxTrap", 4],
+  // 0, or #UD where no VEX prefix exists: in real-address and virtual-8086 mode
+  ["vexTrap", 4],
   // xmm/ymm registers, 32 bytes apart
   ["xmm", 16 * 32],
   // MSRs that instructions use

@@ -1,4 +1,5 @@
 import { hasModrm } from "../../src/isa/decoder/dispatch.ts";
+import { sizesOf } from "../../src/isa/table/forms.ts";
 import { MAPS, type Opcode, parseOpcode } from "../../src/isa/table/opcode.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { Random } from "./random.ts";
@@ -16,6 +17,7 @@ const REX_W = 8;
 /** Bytes that begin with an encoding of the form, followed by more than enough for displacement and immediate. */
 export function encodeForm(form: Form, bits: 32 | 64, random: Random): Uint8Array {
   const opcode = parseOpcode(form.row.opcode);
+  if (opcode.vex) return encodeVex(form, opcode, bits, random);
   const legacy = legacyPrefixes(form, opcode, bits, random);
   const rex = bits === 64 ? rexPrefix(form, random) : [];
   // a REX that is not directly before the opcode is ignored
@@ -48,6 +50,32 @@ function rexPrefix(form: Form, random: Random): number[] {
 function escapeBytes(opcode: Opcode): number[] {
   const map = MAPS[opcode.map]!;
   return map === "" ? [] : map.length === 2 ? [0x0f] : [0x0f, Number.parseInt(map.slice(2), 16)];
+}
+
+/** The same for a form with a VEX prefix, mostly of two bytes where that is enough. */
+function encodeVex(form: Form, opcode: Opcode, bits: 32 | 64, random: Random): Uint8Array {
+  const { lengths, widths } = opcode.vex!;
+  const l = random.pick(lengths);
+  const w = form.bits === 64 ? 1 : bits === 64 && isSizedRow(form) ? 0 : random.pick(widths);
+  const rxb = bits === 64 && random.chance(40) ? random.below(8) : 0;
+  const usesVvvv = form.operands.some((o) => o.kind === "register" && o.slot === "vvvv");
+  const vvvv = usesVvvv ? random.below(bits === 64 ? 16 : 8) : 0;
+  const last = ((~vvvv & 15) << 3) | (l << 2) | opcode.prefix!;
+  const short = opcode.map === 1 && w === 0 && (rxb & 3) === 0 && random.chance(70);
+  const vex = short ? [0xc5, ((~rxb & 4) << 5) | last] : [0xc4, ((~rxb & 7) << 5) | opcode.map, (w << 7) | last];
+  const prefixes = [
+    ...(random.chance(bits === 64 ? 10 : 3) ? [ADDRESS_SIZE] : []),
+    ...(random.chance(10) ? [random.pick(FLAT_OVERRIDES)] : []),
+    ...(bits === 64 && random.chance(4) ? [GS_OVERRIDE] : []),
+  ];
+  const modrm = hasModrm(form.row, opcode) ? modrmBytes(form, opcode, random) : [];
+  const rest = Array.from({ length: 12 }, () => Number(random.edge(8)));
+  return Uint8Array.from([...prefixes, ...vex, opcode.byte, ...modrm, ...rest]);
+}
+
+/** VEX.W is the operand size. */
+function isSizedRow(form: Form): boolean {
+  return sizesOf(form.row).length > 1;
 }
 
 /** ModRM and a byte that is SIB or displacement. */

@@ -80,6 +80,14 @@ const GOLDEN: readonly (readonly [CodeSize, string, string])[] = [
   [32, "d4 0a", "aam 0xa"],
   [32, "8d 74 26 00", "lea esi,[esi]"],
   [32, "63 c8", "arpl ax,cx"],
+  [64, "c4 e2 70 f2 c2", "andn eax,ecx,edx"],
+  [64, "c4 42 b0 f2 07", "andn r8,r9,QWORD PTR [r15]"],
+  [64, "c4 e3 fb f0 05 10 00 00 00 07", "rorx rax,QWORD PTR [rip+0x10],0x7"],
+  [64, "67 c4 e2 78 f3 1c 8b", "blsi eax,DWORD PTR [ebx+ecx*4]"],
+  [32, "c4 e2 f0 f2 c2", "andn eax,ecx,edx"],
+  [32, "c4 c2 30 f2 c2", "andn eax,ecx,edx"],
+  [32, "c5 07", "lds eax,FWORD PTR [edi]"],
+  [16, "c4 e2 70 f2 c2", "andn eax,ecx,edx"],
   [16, "8b 07", "mov ax,WORD PTR [bx]"],
   [16, "8b 42 fe", "mov ax,WORD PTR [bp+si-0x2]"],
   [16, "66 67 8b 04 8b", "mov eax,DWORD PTR [ebx+ecx*4]"],
@@ -122,7 +130,7 @@ describe("validity", () => {
   });
 
   test("opcodes belong to modes", () => {
-    for (const hex of ["06", "27", "60", "ce", "d4 0a", "9a 00 00 00 00 00 00", "82 c0 01", "c4 07", "62 07"]) {
+    for (const hex of ["06", "27", "60", "ce", "d4 0a", "9a 00 00 00 00 00 00", "82 c0 01", "c4 07 00 00", "62 07"]) {
       expect(status(hex, 64), hex).toBe(DECODE.invalid);
       expect(status(hex, 32), hex).toBe(DECODE.ok);
     }
@@ -145,7 +153,26 @@ describe("validity", () => {
     ]) {
       expect(status(hex, 64), hex).toBe(DECODE.invalid);
     }
-    for (const hex of ["c4 c0", "c5 c0", "62 c0"]) expect(status(hex, 32), hex).toBe(DECODE.invalid);
+    for (const hex of ["c4 c0 00 00", "c5 c0 00 00", "62 c0"]) expect(status(hex, 32), hex).toBe(DECODE.invalid);
+  });
+});
+
+describe("VEX", () => {
+  test("a legacy prefix or REX before it is #UD; address size and segment overrides are not", () => {
+    for (const prefix of ["66", "f2", "f3", "f0", "48", "40"])
+      expect(status(`${prefix} c4 e2 70 f2 c2`, 64), prefix).toBe(DECODE.invalid);
+    for (const prefix of ["67", "64", "2e", "66 2e"])
+      expect(status(`${prefix} c4 e2 70 f2 c2`, 64), prefix).toBe(prefix.length > 2 ? DECODE.invalid : DECODE.ok);
+  });
+
+  test("fields that an instruction does not use have one value", () => {
+    expect(status("c4 e3 7b f0 c1 07", 64)).toBe(DECODE.ok);
+    expect(status("c4 e3 73 f0 c1 07", 64)).toBe(DECODE.invalid);
+    expect(status("c4 e2 74 f2 c2", 64)).toBe(DECODE.invalid);
+  });
+
+  test("maps other than 1 to 3 are empty", () => {
+    for (const map of ["e0", "e4", "ff"]) expect(status(`c4 ${map} 70 f2 c2`, 64), map).toBe(DECODE.invalid);
   });
 });
 

@@ -1,6 +1,7 @@
 import { decodeAddress16, decodeAddress32 } from "./address.ts";
 import {
   dispatchIndex,
+  GROUP_SIZE,
   IMMEDIATE,
   IMMEDIATE_BYTES,
   LEAF_FORMS_SIZE,
@@ -8,8 +9,19 @@ import {
   REG_RULE,
   SIZE_RULE,
 } from "./encoding.ts";
-import { FLAT, type Instruction, NO_SEGMENT, PREFIX } from "./instruction.ts";
-import { DISPATCH, FORM_IMMEDIATE, FORM_POPS, FORM_REG_RULE, GROUPS, LEAF_FORMS, LEAF_RULE } from "./tables.ts";
+import { FLAT, type Instruction, NO_REGISTER, NO_SEGMENT, PREFIX } from "./instruction.ts";
+import {
+  DISPATCH,
+  FORM_IMMEDIATE,
+  FORM_POPS,
+  FORM_REG_RULE,
+  FORM_VSIB,
+  FORM_VVVV,
+  GROUPS,
+  LEAF_FORMS,
+  LEAF_RULE,
+} from "./tables.ts";
+import { isVex, readVex, VEX_REFUSED } from "./vex.ts";
 
 /** Result of decode. */
 export const DECODE = {
@@ -60,18 +72,28 @@ export function decode(
   if (at >= end) return short;
   let byte = bytes[at++]!;
   let map = 0;
-  if (byte === 0x0f) {
-    if (at >= end) return short;
-    byte = bytes[at++]!;
-    if (byte === 0x38 || byte === 0x3a) {
-      map = byte === 0x38 ? 2 : 3;
+  let entry = 0;
+  if (isVex(bytes, at, end, mode)) {
+    const last = at + (byte & 1 ? 1 : 2);
+    if (last >= end) return short;
+    if (out.rex !== 0 || out.prefixes & VEX_REFUSED) return DECODE.invalid;
+    entry = DISPATCH[readVex(bytes, at, mode, out)]!;
+    byte = bytes[last]!;
+    at = last + 1;
+  } else {
+    if (byte === 0x0f) {
       if (at >= end) return short;
       byte = bytes[at++]!;
-    } else map = 1;
+      if (byte === 0x38 || byte === 0x3a) {
+        map = byte === 0x38 ? 2 : 3;
+        if (at >= end) return short;
+        byte = bytes[at++]!;
+      } else map = 1;
+    }
+    // NOP is XCHG rAX, rAX only in name: with REX.B the exchange is real, and 91 stands for it
+    const lookup = map === 0 && byte === 0x90 && out.rex & 1 ? 0x91 : byte;
+    entry = DISPATCH[dispatchIndex(mode === 64 ? 1 : 0, mandatoryPrefix(out.prefixes), map, lookup)]!;
   }
-  // NOP is XCHG rAX, rAX only in name: with REX.B the exchange is real, and 91 stands for it
-  const lookup = map === 0 && byte === 0x90 && out.rex & 1 ? 0x91 : byte;
-  const entry = DISPATCH[dispatchIndex(mode === 64 ? 1 : 0, mandatoryPrefix(out.prefixes), map, lookup)]!;
   if (entry === 0) return DECODE.invalid;
   if (entry > 0) {
     out.reg = (byte & 7) | ((out.rex & 1) << 3);
@@ -79,7 +101,7 @@ export function decode(
   }
   if (at >= end) return short;
   const modrm = bytes[at++]! | (map === 1 && (byte & 0xfc) === MOV_CONTROL ? 0xc0 : 0);
-  const leaf = GROUPS[-entry + (modrm >= 0xc0 ? 8 + (modrm & 63) : (modrm >> 3) & 7)]!;
+  const leaf = GROUPS[-entry * GROUP_SIZE + (modrm >= 0xc0 ? 8 + (modrm & 63) : (modrm >> 3) & 7)]!;
   if (leaf === 0) return DECODE.invalid;
   out.reg = ((modrm >> 3) & 7) | ((out.rex & 4) << 1);
   if (modrm >= 0xc0) {
@@ -88,9 +110,11 @@ export function decode(
   }
   if (out.addressSize === 16)
     return finish(bytes, offset, at, end, mode, leaf, decodeAddress16(modrm, out), out, short);
-  const sib = (modrm & 7) === 4;
-  if (sib && at >= end) return short;
-  const displacement = decodeAddress32(modrm, sib ? bytes[at++]! : -1, mode === 64, out);
+  if ((modrm & 7) === 4) {
+    if (at >= end) return short;
+    out.sib = bytes[at++]!;
+  }
+  const displacement = decodeAddress32(modrm, out.sib, mode === 64, out);
   return finish(bytes, offset, at, end, mode, leaf, displacement, out, short);
 }
 
@@ -147,6 +171,8 @@ function finish(
 ): DecodeStatus {
   const id = formOf(leaf, mode, out);
   if (id === NO_FORM || !regAllowed(FORM_REG_RULE[id]!, out)) return DECODE.invalid;
+  if (out.vvvv !== 0 && FORM_VVVV[id] === 0) return DECODE.invalid;
+  if (FORM_VSIB[id] !== 0 && !takeVectorIndex(out)) return DECODE.invalid;
   const kind = FORM_IMMEDIATE[id]!;
   const size = kind === IMMEDIATE.offset ? out.addressSize >> 3 : IMMEDIATE_BYTES[kind]!;
   const length = at - offset + displacement + size;
@@ -156,7 +182,7 @@ function finish(
   out.segment = segmentOf(mode, out);
   if (displacement !== 0) readDisplacement(bytes, at, displacement, out);
   if (out.base === 4 && FORM_POPS[id]! !== 0) addDisplacement(FORM_POPS[id]!, out);
-  if (size !== 0) readImmediate(bytes, at + displacement, kind, out);
+  if (size !== 0) readImmediate(bytes, at + displacement, kind, mode, out);
   return DECODE.ok;
 }
 
@@ -194,6 +220,15 @@ function regAllowed(rule: number, out: Instruction): boolean {
   }
 }
 
+/** Takes a vector register for the index of memory; false if there is none, or two of the three registers are the same. [SDM 2A 2.3.12] */
+function takeVectorIndex(out: Instruction): boolean {
+  if (out.sib < 0) return false;
+  out.rm = ((out.sib >> 3) & 7) | ((out.rex & 2) << 2);
+  out.index = NO_REGISTER;
+  setImmediate(out, out.sib >> 6);
+  return out.rm !== out.reg && out.rm !== out.vvvv && out.reg !== out.vvvv;
+}
+
 /** The segment of the memory operand: SS for bases rSP and rBP, else DS, unless overridden. [SDM 1 3.7.4] */
 function segmentOf(mode: CodeSize, out: Instruction): number {
   if (out.override !== NO_SEGMENT) return out.override;
@@ -212,8 +247,11 @@ function addDisplacement(bytes: number, out: Instruction): void {
   out.dispLow = low;
 }
 
-function readImmediate(bytes: Uint8Array, at: number, kind: number, out: Instruction): void {
+function readImmediate(bytes: Uint8Array, at: number, kind: number, mode: CodeSize, out: Instruction): void {
   switch (kind) {
+    case IMMEDIATE.is4:
+      out.is4 = (bytes[at]! >> 4) & (mode === 64 ? 15 : 7);
+      return;
     case IMMEDIATE.byte:
       return setImmediate(out, (bytes[at]! << 24) >> 24);
     case IMMEDIATE.word:

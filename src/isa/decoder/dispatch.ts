@@ -1,13 +1,16 @@
 import { sizesOf } from "../table/forms.ts";
-import { MANDATORY, MAPS, type Opcode, parseOpcode } from "../table/opcode.ts";
+import { MANDATORY, type Opcode, parseOpcode } from "../table/opcode.ts";
 import { needsModrm } from "../table/operands.ts";
 import type { Form, Row } from "../table/row.ts";
-import { dispatchIndex, LEAF_FORMS_SIZE, NO_FORM, SIZE_RULE } from "./encoding.ts";
-
-/** Leaves of an opcode with a ModRM byte: 8 for memory by reg, then 64 for mod = 3 by reg and rm. */
-const GROUP_SIZE = 72;
-/** Entries by 64-bit mode or not, mandatory prefix, map and opcode. */
-const DISPATCH_SIZE = 2 * MANDATORY.length * MAPS.length * 256;
+import {
+  DISPATCH_SIZE,
+  dispatchIndex,
+  GROUP_SIZE,
+  LEAF_FORMS_SIZE,
+  NO_FORM,
+  SIZE_RULE,
+  vexDispatchIndex,
+} from "./encoding.ts";
 
 const ALL_PREFIXES = MANDATORY.map((_, n) => n);
 
@@ -21,7 +24,7 @@ interface Leaf {
   readonly forms: Uint16Array;
 }
 
-/** Leaf numbers of one (mode, prefix, map, opcode). */
+/** Leaf numbers of one entry of the dispatch table. */
 interface Slot {
   readonly modrm: boolean;
   readonly leaves: Uint16Array;
@@ -29,8 +32,8 @@ interface Slot {
 
 /** The decoder's tables, flat. */
 interface DispatchTables {
-  /** By dispatchIndex: 0 is invalid, n > 0 is leaf n, n < 0 is the group at -n. */
-  readonly dispatch: Int32Array;
+  /** By dispatchIndex: 0 is invalid, n > 0 is leaf n, n < 0 is group -n. */
+  readonly dispatch: Int16Array;
   /** Leaf numbers of opcodes with a ModRM byte: 8 for memory by reg, then 64 for mod = 3 by reg and rm. */
   readonly groups: Uint16Array;
   /** LEAF_FORMS_SIZE form ids of each leaf. */
@@ -53,16 +56,19 @@ class DispatchBuilder {
   }
 
   #addRow(forms: readonly Form[], opcode: Opcode): void {
-    for (const long of [0, 1]) {
-      for (const memory of [false, true]) {
-        const own = forms.filter((f) => f.memory === memory && f.mode !== (long ? "not64" : "only64"));
-        if (own.length) this.#addLeaf(own, opcode, long);
-      }
+    for (const memory of [false, true]) {
+      const own = forms.filter((f) => f.memory === memory);
+      if (opcode.vex) this.#addLeaf(own, opcode, vexIndices(opcode));
+      else
+        for (const long of [0, 1]) {
+          const served = own.filter((f) => f.mode !== (long ? "not64" : "only64"));
+          this.#addLeaf(served, opcode, plainIndices(opcode, long));
+        }
     }
   }
 
-  #addLeaf(forms: readonly Form[], opcode: Opcode, long: number): void {
-    const { prefix } = opcode;
+  #addLeaf(forms: readonly Form[], opcode: Opcode, indices: readonly number[]): void {
+    if (forms.length === 0) return;
     const rank = rankOf(opcode);
     const number = this.#leaves.length + 1;
     const leaf = { number, row: forms[0]!.row, rank, forms: new Uint16Array(LEAF_FORMS_SIZE).fill(NO_FORM) };
@@ -70,11 +76,9 @@ class DispatchBuilder {
     for (const form of forms) fillForms(leaf.forms, form);
     const modrm = hasModrm(leaf.row, opcode);
     const places = modrm ? positions(forms[0]!, opcode) : [0];
-    for (const index of prefix === undefined ? ALL_PREFIXES : [prefix]) {
-      for (let low = 0; low < (opcode.plusRegister ? 8 : 1); low++) {
-        const slot = this.#slot(dispatchIndex(long, index, opcode.map, opcode.byte + low), modrm);
-        for (const place of places) this.#place(slot, place, leaf);
-      }
+    for (const index of indices) {
+      const slot = this.#slot(index, modrm);
+      for (const place of places) this.#place(slot, place, leaf);
     }
   }
 
@@ -95,7 +99,7 @@ class DispatchBuilder {
   }
 
   build(): DispatchTables {
-    const dispatch = new Int32Array(DISPATCH_SIZE);
+    const dispatch = new Int16Array(DISPATCH_SIZE);
     const groups = new Groups();
     this.#slots.forEach((slot, index) => {
       if (slot !== undefined) dispatch[index] = slot.modrm ? -groups.place(slot.leaves) : slot.leaves[0]!;
@@ -109,10 +113,10 @@ class Groups {
   readonly #places = new Map<string, number>();
   readonly #groups: Uint16Array[] = [new Uint16Array(GROUP_SIZE)];
 
-  /** Where a group begins; never 0. */
+  /** Number of a group; never 0. */
   place(leaves: Uint16Array): number {
     const key = String.fromCharCode(...leaves);
-    const place = this.#places.get(key) ?? this.#groups.push(leaves) * GROUP_SIZE - GROUP_SIZE;
+    const place = this.#places.get(key) ?? this.#groups.push(leaves) - 1;
     this.#places.set(key, place);
     return place;
   }
@@ -120,6 +124,17 @@ class Groups {
   flat(): Uint16Array {
     return concatenate(this.#groups, GROUP_SIZE);
   }
+}
+
+/** Entries of the dispatch table in or out of 64-bit mode: for every prefix where the opcode names none. */
+function plainIndices({ prefix, map, byte, plusRegister }: Opcode, long: number): number[] {
+  const bytes = plusRegister ? EIGHT.map((low) => byte + low) : [byte];
+  const prefixes = prefix === undefined ? ALL_PREFIXES : [prefix];
+  return prefixes.flatMap((index) => bytes.map((last) => dispatchIndex(long, index, map, last)));
+}
+
+function vexIndices({ vex, prefix, map, byte }: Opcode): number[] {
+  return vex!.lengths.flatMap((l) => vex!.widths.map((w) => vexDispatchIndex(l, w, prefix!, map, byte)));
 }
 
 /** How much of the encoding an opcode names. */

@@ -19,14 +19,28 @@ export const IMMEDIATE = {
   far16: 6,
   far32: 7,
   offset: 8,
+  /** A register in bits 4-7. */
+  is4: 9,
 } as const;
 /** Bytes of each kind of IMMEDIATE; an absolute offset has the bytes of the address size. */
-export const IMMEDIATE_BYTES = Uint8Array.of(0, 1, 2, 4, 8, 3, 4, 6, 0);
+export const IMMEDIATE_BYTES = Uint8Array.of(0, 1, 2, 4, 8, 3, 4, 6, 0, 1);
 
 /** Registers a reg field may name in a form. */
 export const REG_RULE = { any: 0, segment: 1, segmentWritten: 2, control: 3, debug: 4 } as const;
 
-/** Index into the dispatch table. */
+/** Leaves of an opcode with a ModRM byte: 8 for memory by reg, then 64 for mod = 3 by reg and rm. */
+export const GROUP_SIZE = 72;
+
+/** Where encodings with a VEX prefix begin in the dispatch table, and its entries. */
+const VEX_DISPATCH = 1 << 13;
+export const DISPATCH_SIZE = VEX_DISPATCH + (1 << 14);
+
+/** Index into the dispatch table by 64-bit mode or not, mandatory prefix, map and opcode. */
 export function dispatchIndex(long: number, prefix: number, map: number, byte: number): number {
   return (((long << 2) | prefix) << 10) | (map << 8) | byte;
+}
+
+/** The same with a VEX prefix, by its fields L, W and pp. */
+export function vexDispatchIndex(l: number, w: number, pp: number, map: number, byte: number): number {
+  return VEX_DISPATCH + ((((l << 3) | (w << 2) | pp) << 10) | (map << 8) | byte);
 }

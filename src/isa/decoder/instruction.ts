@@ -15,10 +15,16 @@ export class Instruction {
   form = 0;
   /** Bytes. */
   length = 0;
-  /** Register numbers with their REX bits; +r opcodes have theirs in reg. */
+  /**
+   * Register numbers with their REX bits; +r opcodes have theirs in reg, and a vector register that is the index of memory
+   * is in rm.
+   */
   reg = 0;
   rm = 0;
   vvvv = 0;
+  is4 = 0;
+  /** SIB byte, or -1 without one. */
+  sib = -1;
   /** Memory operand: number of a general register, NO_REGISTER, or RIP (base only). */
   base = NO_REGISTER;
   index = NO_REGISTER;
@@ -27,13 +33,13 @@ export class Instruction {
   /** Displacement or absolute offset, sign-extended to 64 bits. */
   dispLow = 0;
   dispHigh = 0;
-  /** Immediate, sign-extended to 64 bits. ENTER: Iw | Ib << 16; far pointers: the offset, then the selector in the high word. */
+  /** Immediate (of a vector index: its scale), sign-extended to 64 bits. ENTER: Iw | Ib << 16; far pointers: the offset, then the selector in the high word. */
   immLow = 0;
   immHigh = 0;
   /** Number of the segment of the memory operand: default or override, FLAT in 64-bit mode. */
   segment = FLAT;
   addressSize: 16 | 32 | 64 = 64;
-  /** REX byte, or 0. */
+  /** REX byte, or the same bits of a VEX prefix, or 0. */
   rex = 0;
   /** See PREFIX. */
   prefixes = 0;
@@ -46,6 +52,8 @@ export class Instruction {
     this.reg = 0;
     this.rm = 0;
     this.vvvv = 0;
+    this.is4 = 0;
+    this.sib = -1;
     this.base = NO_REGISTER;
     this.index = NO_REGISTER;
     this.scale = 0;

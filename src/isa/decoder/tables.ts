@@ -7,6 +7,7 @@ import { IMMEDIATE, REG_RULE } from "./encoding.ts";
 
 /** How a form's immediate is encoded. */
 function immediateOf(form: Form): number {
+  if (form.row.operands.some((code) => code.startsWith("L"))) return IMMEDIATE.is4;
   const codes = form.row.operands.filter((code) => /^(I[bwzv]|J[bz]|Ap|O[bv])$/.test(code));
   if (codes.length === 2) return IMMEDIATE.enter;
   switch (codes[0]) {
@@ -39,9 +40,9 @@ function regRuleOf(form: Form): number {
 
 const tables = buildDispatch(FORMS);
 
-/** By dispatchIndex: 0 is invalid, n > 0 is leaf n, n < 0 is the group at -n. */
+/** By dispatchIndex: 0 is invalid, n > 0 is leaf n, n < 0 is group -n. */
 export const DISPATCH = tables.dispatch;
-/** Leaf numbers of opcodes with a ModRM byte. */
+/** Leaf numbers of opcodes with a ModRM byte, GROUP_SIZE each. */
 export const GROUPS = tables.groups;
 /** Form ids of leaves, NO_FORM where there is none. */
 export const LEAF_FORMS = tables.forms;
@@ -54,4 +55,12 @@ export const FORM_REG_RULE = Uint8Array.from(FORMS, regRuleOf);
 /** Bytes to add to the displacement when the base is rSP, for forms that pop before they address memory. */
 export const FORM_POPS = Uint8Array.from(FORMS, (form) =>
   form.row.attributes.popsFirst && form.memory ? form.bits / 8 : 0,
+);
+/** 1 where an operand is the register in VEX.vvvv: in other forms the field names none. [SDM 2A 2.3.5.6] */
+export const FORM_VVVV = Uint8Array.from(FORMS, (form) =>
+  Number(form.operands.some((operand) => operand.kind === "register" && operand.slot === "vvvv")),
+);
+/** 1 where the index of the memory operand is a vector register. */
+export const FORM_VSIB = Uint8Array.from(FORMS, (form) =>
+  Number(form.operands.some((operand) => operand.kind === "memory" && operand.index !== undefined)),
 );

@@ -2,8 +2,8 @@ import { slotField } from "../decoder/fields.ts";
 import { type Instruction, NO_REGISTER, RIP } from "../decoder/instruction.ts";
 import type { RegSlot } from "../ir/ops.ts";
 import { CPU, SEGMENT_SIZE } from "../state.ts";
-import { formOf } from "../table/forms.ts";
-import type { RegisterClass } from "../table/row.ts";
+import { FORM_FILES } from "../table/facts.ts";
+import { REGISTER_CLASSES, SLOTS } from "../table/row.ts";
 import { type Bits, unsigned } from "./bits.ts";
 
 /** What a program reads from its own instruction; addresses are state offsets. */
@@ -27,7 +27,12 @@ export function operandsOf(insn: Instruction, rip: Bits): Operands {
   const displacement = wide(insn.dispLow, insn.dispHigh);
   const { base, index, scale } = insn;
   return {
-    slots: { reg: slotOf(insn, "reg"), rm: slotOf(insn, "rm"), vvvv: slotOf(insn, "vvvv") },
+    slots: {
+      reg: slotOf(insn, "reg"),
+      rm: slotOf(insn, "rm"),
+      vvvv: slotOf(insn, "vvvv"),
+      is4: slotOf(insn, "is4"),
+    },
     imm: wide(insn.immLow, insn.immHigh),
     segment: CPU.segments + SEGMENT_SIZE * insn.segment,
     addressMask,
@@ -42,8 +47,7 @@ export function operandsOf(insn: Instruction, rip: Bits): Operands {
 }
 
 function slotOf(insn: Instruction, slot: RegSlot): number {
-  const operand = formOf(insn).operands.find((o) => o.kind === "register" && o.slot === slot);
-  const file: RegisterClass = operand?.kind === "register" ? operand.file : "gpr";
+  const file = REGISTER_CLASSES[FORM_FILES[insn.form * SLOTS.length + SLOTS.indexOf(slot)]!]!;
   return slotField(file, insn[slot], insn.rex !== 0);
 }
 

@@ -1,4 +1,5 @@
 // The helper library: everything that programs of the IR and the engine call. (asc resolves `.ts` in imports, not in re-exports.)
+import { deposit_bits, extract_bits } from "./bits.ts";
 import { code_map_find, code_map_set, find_block } from "./blocks.ts";
 import {
   clts,
@@ -73,6 +74,8 @@ import {
 import { xgetbv, xsetbv } from "./xcr.ts";
 
 export {
+  deposit_bits,
+  extract_bits,
   code_map_find,
   code_map_set,
   find_block,

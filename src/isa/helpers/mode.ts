@@ -10,6 +10,7 @@ import {
   CPU_mode,
   CPU_sseTrap,
   CPU_stackMask,
+  CPU_vexTrap,
   CPU_x87Trap,
   CPU_xcr0,
   CR0_EM,
@@ -102,6 +103,7 @@ export function update_unit_traps(cpu: i32): void {
   const switched = cr0 & CR0_TS ? VECTOR_NM : 0;
   store<i32>(cpu + CPU_x87Trap, cr0 & CR0_EM ? VECTOR_NM : switched);
   store<i32>(cpu + CPU_sseTrap, cr0 & CR0_EM || !(cr4 & CR4_OSFXSR) ? VECTOR_UD : switched);
+  store<i32>(cpu + CPU_vexTrap, has_paragraphs(cpu) ? VECTOR_UD : 0);
   store<i32>(cpu + CPU_avxTrap, avx_enabled(cpu, cr4) ? switched : VECTOR_UD);
 }
 

@@ -44,6 +44,9 @@ export const HELPERS = {
   udiv128: declare("i64 i64 i64", "i64", "pure"),
   // (CRC, data, bytes) -> CRC-32C
   crc32c: declare("i32 i64 i32", "i32", "pure"),
+  // bits.ts: (value, mask): PDEP and PEXT
+  deposit_bits: declare("i64 i64", "i64", "pure"),
+  extract_bits: declare("i64 i64", "i64", "pure"),
   // integer.ts: (Iw | Ib << 16, width)
   enter: declare("i32 i32", "none", "faults writes"),
   // (popped image, operand size in bits): the system flags after POPF

@@ -104,7 +104,7 @@ export type EffectOp = keyof typeof EFFECT_OPS;
 export type Op = PureOp | EffectOp;
 
 /** The operand slots of an instruction that name a register. */
-export type RegSlot = "reg" | "rm" | "vvvv";
+export type RegSlot = "reg" | "rm" | "vvvv" | "is4";
 
 /**
  * How arithmetic flags follow from an operation. Arguments are zero-extended operands of `bits`:

@@ -20,6 +20,8 @@ export const FORM_RELATIVE = Uint8Array.from(FORMS, (form) =>
 export const COMPLETE_SETS: readonly string[] = completeSets();
 
 function fileOf(form: Form, slot: (typeof SLOTS)[number]): number {
+  if (slot === "rm" && form.operands.some((o) => o.kind === "memory" && o.index))
+    return REGISTER_CLASSES.indexOf("xmm");
   const operand = form.operands.findLast((operand) => operand.kind === "register" && operand.slot === slot);
   return REGISTER_CLASSES.indexOf(operand?.kind === "register" ? operand.file : "gpr");
 }

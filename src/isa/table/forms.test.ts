@@ -82,5 +82,15 @@ test("opcode notation", () => {
   expect(parseOpcode("0F 38")).toEqual({ ...nothing, map: 1, byte: 0x38 });
   expect(parseOpcode("0F 01 /7 rm=1")).toEqual({ ...nothing, map: 1, byte: 1, reg: 7, rm: 1 });
   expect(parseOpcode("NP 0F C8 +r")).toEqual({ ...nothing, prefix: 0, map: 1, byte: 0xc8, plusRegister: true });
+  const vex = { reg: undefined, rm: undefined, plusRegister: false };
+  expect(parseOpcode("VEX.256.66.0F.WIG 58")).toEqual({
+    ...vex,
+    vex: { lengths: [1], widths: [0, 1] },
+    prefix: 1,
+    map: 1,
+    byte: 0x58,
+  });
+  expect(parseOpcode("VEX.LZ.0F38 F3 /1")).toMatchObject({ vex: { lengths: [0] }, prefix: 0, map: 2, reg: 1 });
+  expect(() => parseOpcode("VEX.0F 58")).toThrow();
   expect(() => parseOpcode("0F C8 /8")).toThrow();
 });

@@ -8,7 +8,7 @@ export type OperandSize = 16 | 32 | 64;
 interface Addressing {
   /** Register operand, if the letter can be one. */
   readonly file?: RegisterClass;
-  readonly slot?: "reg" | "rm" | "vvvv";
+  readonly slot?: "reg" | "rm" | "vvvv" | "is4";
   readonly memory?: true;
 }
 
@@ -28,6 +28,7 @@ const ADDRESSING: Readonly<Record<string, Addressing>> = {
   W: { file: "xmm", slot: "rm", memory: true },
   U: { file: "xmm", slot: "rm" },
   H: { file: "xmm", slot: "vvvv" },
+  L: { file: "xmm", slot: "is4" },
   M: { memory: true },
   O: { memory: true },
 };
@@ -96,6 +97,7 @@ export function alternative(code: string, memory: boolean): string {
 /** The operand can be in memory / in a register. */
 export function allows(code: string, memory: boolean): boolean {
   if (code.includes("/")) return true;
+  if (isVectorIndexed(code)) return memory;
   if (/^STi$|^XMM0$|^[A-Z]{2,3}$/.test(code) || code in FIXED) return !memory;
   const addressing = ADDRESSING[code[0]!];
   if (addressing === undefined) return true;
@@ -104,7 +106,7 @@ export function allows(code: string, memory: boolean): boolean {
 
 /** The operand is chosen by ModRM.rm, so its code decides whether register and memory forms exist. */
 export function isRm(code: string): boolean {
-  return code === "STi" || (!(code in FIXED) && /^[ERQNWUM]/.test(code));
+  return code === "STi" || isVectorIndexed(code) || (!(code in FIXED) && /^[ERQNWUM]/.test(code));
 }
 
 /** The operand needs a ModRM byte. */
@@ -123,10 +125,21 @@ export function isSized(code: string): boolean {
   return code.split("/").some((part) => part.startsWith("J") || part.slice(1) in SIZED);
 }
 
+/** vm32x, vm64y...: memory whose index is a vector register of 16 (x) or 32 (y) bytes. [SDM 2A 3.1.1.3] */
+function isVectorIndexed(code: string): boolean {
+  return /^vm(32|64)[xy]$/.test(code);
+}
+
+/** One element of memory with a vector register for index: VEX.W is its size. */
+function gathered(row: Row, code: string): Operand {
+  return { kind: "memory", width: row.opcode.includes(".W1 ") ? 8 : 4, index: code.endsWith("y") ? 32 : 16 };
+}
+
 /** Resolves one operand code of a row for an operand size and for register or memory forms. */
 export function resolveOperand(row: Row, code: string, bits: OperandSize, memory: boolean): Operand {
   if (code === "1") return { kind: "one", width: 1 };
   if (code === "STi") return { kind: "register", slot: "rm", file: "x87", width: 10 };
+  if (isVectorIndexed(code)) return gathered(row, code);
   const fixed = FIXED[code];
   if (fixed) return { kind: "fixed", file: fixed[0], number: fixed[1], width: fixedWidth(fixed[2], bits) };
   const part = alternative(code, memory);

@@ -8,6 +8,9 @@ import type { InstructionBuilder } from "../semantics/instruction-builder.ts";
  * "00", "80 /0", "50 +r", "0F AF", "66 0F 6F", "F3 0F 38 F6", "0F 01 /7 rm=1" (fixed ModRM.rm with mod = 3).
  * `operands` are the codes of [SDM 2D A.2]: Eb, Ev, Gv, Ib, Iz, Jb, Jz, M, Ob, Xb, Yv, Rd, Sw, Cd, Dd, Pq, Qq, Vdq, Wss...,
  * Zv for the register in the opcode (+r), and fixed registers by name: AL, rAX (by operand size), CL, DX, 1, ES, ST0.
+ * "VEX.256.66.0F.WIG 58": VEX.L (128, 256, LZ, LIG), mandatory prefix, map, VEX.W (left out: W is that of the operand size),
+ * opcode byte, extension. Operands of such rows are also By and Hx (VEX.vvvv), Lx (bits 4-7 of an immediate), and vm32x,
+ * vm64y... (memory with an index in a vector register).
  * "Rd/Mb" is a different operand for registers and for memory. A row without a prefix in its opcode takes any, except
  * where a row of the same opcode names it.
  */
@@ -62,7 +65,7 @@ export type RegisterClass = (typeof REGISTER_CLASSES)[number];
 export const REGISTER_CLASSES = ["gpr8", "gpr", "segment", "control", "debug", "x87", "mmx", "xmm"] as const;
 
 /** The fields of an instruction that name a register. */
-export const SLOTS = ["reg", "rm", "vvvv"] as const;
+export const SLOTS = ["reg", "rm", "vvvv", "is4"] as const;
 
 /** One operand of a form, resolved: where its value is and how wide it is (bytes). */
 export type Operand =
@@ -72,7 +75,8 @@ export type Operand =
       readonly file: RegisterClass;
       readonly width: number;
     }
-  | { readonly kind: "memory"; readonly width: number }
+  /** `index`: bytes of the vector register, in slot rm, that is the index. */
+  | { readonly kind: "memory"; readonly width: number; readonly index?: number }
   | { readonly kind: "immediate"; readonly width: number; readonly signed: boolean }
   | { readonly kind: "relative"; readonly width: number }
   | { readonly kind: "fixed"; readonly file: RegisterClass; readonly number: number; readonly width: number }

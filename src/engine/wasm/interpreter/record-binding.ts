@@ -65,7 +65,7 @@ export class RecordBinding implements Binding {
     f.op("i64.add");
     if (this.#addressing === ADDRESSING.flatBase) return;
     this.#register(RECORD.index);
-    this.#record("i64.load32_u", RECORD.scale);
+    this.#record("i64.load16_u", RECORD.scale);
     f.op("i64.shl");
     f.op("i64.add");
     if (this.#addressing === ADDRESSING.flat) return;

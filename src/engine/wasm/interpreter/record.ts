@@ -22,7 +22,8 @@ export const RECORD = place([
   ["base", 2],
   ["index", 2],
   ["segment", 2],
-  ["scale", 4],
+  ["scale", 2],
+  ["is4", 2],
   ["disp", 8],
   ["imm", 8],
   // all ones in the address size
@@ -79,6 +80,7 @@ export class RecordWriter {
     this.#register(at + RECORD.reg, insn, 0, insn.reg);
     this.#register(at + RECORD.rm, insn, 1, insn.rm);
     this.#register(at + RECORD.vvvv, insn, 2, insn.vvvv);
+    this.#register(at + RECORD.is4, insn, 3, insn.is4);
     view.setUint32(at + RECORD.imm, insn.immLow, true);
     view.setInt32(at + RECORD.imm + 4, insn.immHigh, true);
     this.#address(at, insn, next);
@@ -105,7 +107,7 @@ export class RecordWriter {
     view.setUint16(at + RECORD.base, relative ? CPU.blockRip : registerOffset(insn.base), true);
     view.setUint16(at + RECORD.index, registerOffset(insn.index), true);
     view.setUint16(at + RECORD.segment, CPU.segments + SEGMENT_SIZE * (insn.segment < 0 ? FLAT : insn.segment), true);
-    view.setUint32(at + RECORD.scale, insn.scale, true);
+    view.setUint16(at + RECORD.scale, insn.scale, true);
     const low = (insn.dispLow >>> 0) + (relative ? next : 0);
     view.setUint32(at + RECORD.disp, low >>> 0, true);
     view.setInt32(at + RECORD.disp + 4, insn.dispHigh + (low > 0xffffffff ? 1 : 0), true);
