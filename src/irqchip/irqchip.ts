@@ -115,6 +115,11 @@ export class Irqchip implements IrqchipModel {
     return true;
   }
 
+  /** Whether a chip answers at an address, on this vCPU. */
+  ownsMmio(vcpu: number, address: number): boolean {
+    return this.vcpus[vcpu]!.registers.offsetOf(address) >= 0 || this.ioapic.owns(address);
+  }
+
   /** Reads 1, 2, 4 or 8 bytes of a chip's page (the upper half of 8 is 0); -1 if no chip answers there. */
   mmioRead(vcpu: number, address: number, size: number): number {
     const { registers } = this.vcpus[vcpu]!;

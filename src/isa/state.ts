@@ -229,6 +229,8 @@ export const TRAP = {
   budget: 5,
   /** An exception for who debugs the guest from outside: faultVector, DR6 bits in faultAddress; not delivered. */
   debug: 6,
+  /** A write to a chip of the engine: rip is the instruction's, which is entered again as a block of its own. */
+  alone: 7,
 } as const;
 
 /** CPU.exitReason while trap is exit; also the kind of a replay entry. */

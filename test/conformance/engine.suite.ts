@@ -6,6 +6,7 @@ import type { Subject } from "./guest.ts";
 import { interruptsSuite } from "./interrupts.suite.ts";
 import { ioeventfdSuite } from "./ioeventfd.suite.ts";
 import { memorySuite } from "./memory.suite.ts";
+import { paravirtSuite } from "./paravirt.suite.ts";
 import { randomCodeSuite } from "./random-code.suite.ts";
 import { stateSuite } from "./state.suite.ts";
 
@@ -18,6 +19,7 @@ export function engineSuite(name: string, makeSubject: () => Subject): void {
     debugSuite(makeSubject);
     interruptsSuite(makeSubject);
     ioeventfdSuite(makeSubject);
+    paravirtSuite(makeSubject);
     stateSuite(makeSubject);
     randomCodeSuite(makeSubject);
   });

@@ -208,6 +208,25 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       nothing(guest);
     });
 
+    test("an interrupt that a write to the APIC lets in comes before the next instruction", () => {
+      const guest = protectedGuest();
+      guest.place(new Code(32, HANDLERS).bytes(0x88, 0xd8).outAl(PORT).storeImmediate(LAPIC + APIC.EOI, 0).iret());
+      guest.gate(0x61, HANDLERS);
+      const code = enableLapic(program())
+        .mov(R.bx, 0)
+        .sti()
+        .storeImmediate(LAPIC + APIC.ICR, 0x61 | (1 << 18))
+        .bytes(0x43)
+        .storeImmediate(LAPIC + APIC.TPR, 0x70)
+        .storeImmediate(LAPIC + APIC.ICR, 0x61 | (1 << 18))
+        .bytes(0x43)
+        .storeImmediate(LAPIC + APIC.TPR, 0)
+        .bytes(0x43, 0x43);
+      guest.start(code.label("sleep").hlt().jump("sleep"));
+      expect(guest.next()).toEqual(interrupted(0));
+      expect(guest.next()).toEqual(interrupted(2));
+    });
+
     test("higher vectors first, lower ones after EOI", () => {
       const guest = sleeper([0x50, 0x70], (code) => code);
       guest.vm.signalMsi(LAPIC, 0, 0x50);

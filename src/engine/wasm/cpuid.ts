@@ -95,6 +95,15 @@ function brandEntries(): Entry[] {
   );
 }
 
+const KVM_FEATURES =
+  KVM_FEATURE.CLOCKSOURCE |
+  KVM_FEATURE.NOP_IO_DELAY |
+  KVM_FEATURE.CLOCKSOURCE2 |
+  KVM_FEATURE.PV_EOI |
+  KVM_FEATURE.PV_UNHALT |
+  KVM_FEATURE.PV_SEND_IPI |
+  KVM_FEATURE.CLOCKSOURCE_STABLE;
+
 function baseEntries(): Entry[] {
   const indexed = { flags: KVM_CPUID_FLAG_SIGNIFCANT_INDEX };
   return [
@@ -112,8 +121,7 @@ function baseEntries(): Entry[] {
       edx: KVM_SIGNATURE[2],
     }),
     entry(KVM_CPUID_FEATURES, {
-      eax:
-        KVM_FEATURE.CLOCKSOURCE | KVM_FEATURE.CLOCKSOURCE2 | KVM_FEATURE.CLOCKSOURCE_STABLE | KVM_FEATURE.NOP_IO_DELAY,
+      eax: KVM_FEATURES,
     }),
     entry(0x8000_0000, { eax: 0x8000_0008 }),
     entry(0x8000_0001),

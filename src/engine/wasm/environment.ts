@@ -1,10 +1,11 @@
 import { isHardwareEnabled } from "../../irqchip/apic-page.ts";
 import type { Irqchip } from "../../irqchip/irqchip.ts";
-import { CPU } from "../../isa/state.ts";
+import { CPU, MODE } from "../../isa/state.ts";
 import type { IoeventfdTable } from "../../kvm/ioeventfd.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 import type { CpuidTable } from "./cpuid.ts";
+import type { Hypercalls } from "./hypercalls.ts";
 import type { Environment } from "./library.ts";
 import type { Msrs } from "./msrs.ts";
 import type { TaskPriority } from "./task-priority.ts";
@@ -13,8 +14,8 @@ import type { TimeStampCounter } from "./time-stamp-counter.ts";
 const TWO_32 = 0x1_0000_0000;
 /** CPUID.1:EDX bit 9, clear while IA32_APIC_BASE has the APIC off. [SDM 3A 11.4.3] */
 const APIC = 1 << 9;
-/** -KVM_ENOSYS, what an unknown hypercall returns. [Documentation/virt/kvm/x86/hypercalls.rst] */
-const HYPERCALL_UNKNOWN = -1000;
+/** Answers of mmio_write; see isa/helpers/env.ts. */
+const MMIO = { nobody: 0, taken: 1, alone: 2 } as const;
 
 /** What the helpers of one vCPU reach in the engine. */
 export interface EnvironmentParts {
@@ -27,6 +28,9 @@ export interface EnvironmentParts {
   readonly msrs: Msrs;
   readonly tsc: TimeStampCounter;
   readonly taskPriority: TaskPriority;
+  readonly hypercalls: Hypercalls;
+  /** Whether the guest's instructions are being executed, not an event delivered. */
+  executing(): boolean;
   /** First write to a logged page since its log was read. */
   pageDirtied(hostPage: number): void;
 }
@@ -36,11 +40,15 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
   const { cells, vcpu, taskPriority } = parts;
   const answer = (lo: number, hi = 0): void => cells.setWide(CPU.exitData, lo, hi);
   const gpa = (low: number, high: number): number => (high >>> 0) * TWO_32 + (low >>> 0);
-  const writeChip = (at: number, width: number, lo: number): boolean => {
+  const writeChip = (at: number, width: number, lo: number): number => {
+    const irqchip = parts.irqchip();
+    if (!irqchip?.ownsMmio(vcpu, at)) return MMIO.nobody;
+    // what the write makes pending may be taken after this very instruction, which takes a block that ends there
+    if (parts.executing() && !(cells.i32(CPU.mode) & MODE.single)) return MMIO.alone;
     taskPriority.toLapic();
-    const done = parts.irqchip()?.mmioWrite(vcpu, at, width, lo) ?? false;
-    if (done) taskPriority.fromLapic();
-    return done;
+    irqchip.mmioWrite(vcpu, at, width, lo);
+    taskPriority.fromLapic();
+    return MMIO.taken;
   };
   return {
     mmio_read: (_cpu, low, high, width) => {
@@ -53,8 +61,9 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
     mmio_write: (_cpu, low, high, width) => {
       const at = gpa(low!, high!);
       const lo = cells.lo(CPU.exitData);
-      if (writeChip(at, width!, lo)) return 1;
-      return parts.ioeventfds.writeMmio(at, width!, lo, cells.hi(CPU.exitData)) ? 1 : 0;
+      const taken = writeChip(at, width!, lo);
+      if (taken !== MMIO.nobody) return taken;
+      return parts.ioeventfds.writeMmio(at, width!, lo, cells.hi(CPU.exitData)) ? MMIO.taken : MMIO.nobody;
     },
     io_in: (_cpu, port, size) => {
       const value = parts.irqchip()?.pioRead(port!, size!) ?? -1;
@@ -86,6 +95,6 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
       taskPriority.fromLapic();
       return done ? 0 : 1;
     },
-    hypercall: () => HYPERCALL_UNKNOWN,
+    hypercall: () => parts.hypercalls.call(),
   };
 }

@@ -4,6 +4,7 @@ import { KVM_MSR } from "../../spec/kvm/paravirt.ts";
 import { MSR } from "../../spec/x86/msr.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 import type { CpuidTable } from "./cpuid.ts";
+import type { PvEoi } from "./pv-eoi.ts";
 import type { Pvclock } from "./pvclock.ts";
 import type { TimeStampCounter } from "./time-stamp-counter.ts";
 
@@ -28,6 +29,7 @@ export interface MsrParts {
   readonly cells: CpuCells;
   readonly tsc: TimeStampCounter;
   readonly pvclock: Pvclock;
+  readonly pvEoi: PvEoi;
   readonly cpuid: CpuidTable;
   lapic(): LapicRegisters | undefined;
 }
@@ -72,6 +74,7 @@ export class Msrs {
     const lo = cells.lo(CPU.exitData);
     const hi = cells.hi(CPU.exitData);
     const stored = this.#stored.get(index);
+    if (index === KVM_MSR.PV_EOI_EN && !this.#parts.pvEoi.write(lo, hi)) return false;
     if (stored) {
       stored.lo = lo;
       stored.hi = hi;

@@ -11,6 +11,7 @@ import {
 import { APIC } from "../../spec/lapic.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 import type { Library } from "./library.ts";
+import type { PvEoi } from "./pv-eoi.ts";
 import type { TaskPriority } from "./task-priority.ts";
 
 /** No vector. */
@@ -20,6 +21,7 @@ export interface EventsGlue {
   readonly cells: CpuCells;
   readonly library: Library;
   readonly taskPriority: TaskPriority;
+  readonly pvEoi: PvEoi;
   /** Absent without an in-kernel irqchip. */
   interrupts(): VcpuInterrupts | undefined;
 }
@@ -67,9 +69,10 @@ export class VcpuEvents {
 
   /** Whether something ends the sleep of HLT. */
   get wakes(): boolean {
-    this.#collect();
+    this.collect();
     if (this.#exception !== NONE || this.#debugPending || this.#nmi || (this.nmiPending && !this.#nmiMasked))
       return true;
+    if (this.#glue.interrupts()?.lapic.takeEvent(APIC_EVENT.UNHALT)) return true;
     return this.interruptFlag && this.#hasInterrupt;
   }
 
@@ -88,7 +91,7 @@ export class VcpuEvents {
 
   /** Whether there is an NMI or interrupt, masked or not. */
   get any(): boolean {
-    this.#collect();
+    this.collect();
     return this.nmiPending || this.#hasInterrupt;
   }
 
@@ -97,9 +100,16 @@ export class VcpuEvents {
     this.#glue.cells.setI32(CPU.inhibit, 0);
   }
 
-  /** Delivers what may be delivered; returns the trap that ended the delivery, TRAP.none if it went well. */
+  /** Delivers what may be delivered; returns the trap that ended the delivery, TRAP.none if the guest may go on. */
   deliver(): number {
-    this.#collect();
+    this.collect();
+    const trap = this.#deliverNext();
+    const interrupts = this.#glue.interrupts();
+    if (trap === TRAP.none && interrupts) this.#glue.pvEoi.arm(interrupts.lapic);
+    return trap;
+  }
+
+  #deliverNext(): number {
     if (this.#exception !== NONE) return this.#deliverException();
     if (this.#debugPending) {
       const trap = this.#deliverDebugTrap();
@@ -120,7 +130,7 @@ export class VcpuEvents {
   /** KVM_GET_VCPU_EVENTS */
   read(into: KvmVcpuEvents): void {
     const { cells } = this.#glue;
-    this.#collect();
+    this.collect();
     into.bytes.fill(0);
     const inhibit = this.shadow ? cells.i32(CPU.inhibit) : 0;
     const { exception, interrupt, nmi } = into;
@@ -168,11 +178,12 @@ export class VcpuEvents {
     return this.#interrupt !== NONE || (this.#glue.interrupts()?.hasInterrupt() ?? false);
   }
 
-  /** NMIs that were posted to the local APIC, and the task priority that the guest set in CR8. */
-  #collect(): void {
+  /** Takes over what came in while the vCPU executed: the guest's CR8 and paravirtual EOI, NMIs posted to its local APIC. */
+  collect(): void {
     const interrupts = this.#glue.interrupts();
     if (interrupts === undefined) return;
     this.#glue.taskPriority.toLapic();
+    this.#glue.pvEoi.collect(interrupts.lapic);
     if (interrupts.lapic.takeEvent(APIC_EVENT.NMI)) this.nmiPending = true;
   }
 

@@ -50,6 +50,8 @@ export class VcpuRun {
   readonly #pending: PendingExit;
   /** A KVM_MP_STATE_ number. */
   mpState: number = KVM_MP_STATE_RUNNABLE;
+  /** Whether the guest's instructions are being executed. */
+  executing = false;
 
   constructor(glue: RunGlue) {
     this.#glue = glue;
@@ -63,6 +65,7 @@ export class VcpuRun {
     const irqchip = this.#glue.hasIrqchip();
     if (!irqchip) cells.setNumber(CPU.cr8, this.exit.cr8 & 15);
     const result = this.#run();
+    events.collect();
     const ready = irqchip || (events.ready && !this.#pending.waits);
     this.exit.fillState(events.interruptFlag, ready, cells.lo(CPU.cr8), this.#glue.apicBase());
     return result;
@@ -127,7 +130,9 @@ export class VcpuRun {
   #execute(budget: number): number {
     const { cells, library } = this.#glue;
     cells.setI32(CPU.budget, budget);
+    this.executing = true;
     const trap = library.run(cells.base);
+    this.executing = false;
     cells.setNumber(CPU.retired, cells.number(CPU.retired) + budget - cells.i32(CPU.budget));
     cells.setI32(CPU.budget, -1);
     return trap;
@@ -142,6 +147,8 @@ export class VcpuRun {
         return true;
       case TRAP.halt:
         return this.#halt();
+      case TRAP.alone:
+        return this.#handle(this.#step());
       case TRAP.exit:
         this.#pending.fill();
         return false;

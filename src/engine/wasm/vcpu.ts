@@ -43,9 +43,11 @@ import { CodeCache } from "./code-cache.ts";
 import { CpuCells } from "./cpu-cells.ts";
 import { CpuidTable, PHYSICAL_ADDRESS_BITS } from "./cpuid.ts";
 import { makeEnvironment } from "./environment.ts";
+import { Hypercalls } from "./hypercalls.ts";
 import { instantiate, type Library } from "./library.ts";
 import { getMsrs, setMsrs } from "./msr-access.ts";
 import { Msrs } from "./msrs.ts";
+import { PvEoi } from "./pv-eoi.ts";
 import { Pvclock } from "./pvclock.ts";
 import { resetState } from "./reset.ts";
 import type { SharedVcpu } from "./shared-vcpu.ts";
@@ -105,6 +107,7 @@ export class WasmVcpu implements Vcpu {
   readonly #tsc: TimeStampCounter;
   readonly #msrs: Msrs;
   readonly #pvclock: Pvclock;
+  readonly #pvEoi: PvEoi;
   /** Whether it ran: CPUID stays what it is then. */
   #started = false;
   /** IA32_APIC_BASE without a local APIC in the engine. */
@@ -125,7 +128,15 @@ export class WasmVcpu implements Vcpu {
     this.#tsc = new TimeStampCounter(vm.clock.host, DEFAULT_TSC_KHZ);
     this.#pvclock = new Pvclock(vm.memory, vm.clock, this.#tsc);
     const lapic = () => this.#interrupts?.registers;
-    this.#msrs = new Msrs({ cells: this.cells, tsc: this.#tsc, pvclock: this.#pvclock, cpuid: this.#cpuid, lapic });
+    this.#pvEoi = new PvEoi(vm.memory);
+    this.#msrs = new Msrs({
+      cells: this.cells,
+      tsc: this.#tsc,
+      pvclock: this.#pvclock,
+      pvEoi: this.#pvEoi,
+      cpuid: this.#cpuid,
+      lapic,
+    });
     this.#taskPriority = new TaskPriority(this.cells, () => this.#interrupts?.lapic);
     this.library = instantiate(vm.modules, vm.wasmMemory, this.#environment(vm.vcpus.length));
     this.code = this.#codeCache(base);
@@ -135,6 +146,7 @@ export class WasmVcpu implements Vcpu {
       cells,
       library,
       taskPriority: this.#taskPriority,
+      pvEoi: this.#pvEoi,
       interrupts: () => this.#interrupts,
     });
     this.#run = new VcpuRun({
@@ -424,6 +436,14 @@ export class WasmVcpu implements Vcpu {
       msrs: this.#msrs,
       tsc: this.#tsc,
       taskPriority: this.#taskPriority,
+      hypercalls: new Hypercalls({
+        cells: this.cells,
+        memory: vm.memory,
+        clock: vm.clock,
+        tsc: this.#tsc,
+        bus: () => vm.irqchip?.bus,
+      }),
+      executing: () => this.#run.executing,
       pageDirtied: (page) => vm.tables.pageDirtied(page),
     });
   }

@@ -3,7 +3,7 @@
 /** A read of `width` bytes at a guest-physical address without memory: 1 if a chip of the engine answered (CPU.exitData). */
 export declare function mmio_read(cpu: i32, addressLow: i32, addressHigh: i32, width: i32): i32;
 
-/** The same for a write of CPU.exitData: 1 if a chip of the engine took it. */
+/** The same for a write of CPU.exitData: 1 if a chip of the engine took it, 2 if it does when the instruction runs alone. */
 export declare function mmio_write(cpu: i32, addressLow: i32, addressHigh: i32, width: i32): i32;
 
 /** Code on this host page (host address >>> 12) was written: drops what was decoded from it. */

@@ -41,7 +41,7 @@ import {
   walk,
 } from "./paging.ts";
 import { before_write, found_read_only, phys_to_host, plainly_writable } from "./physical.ts";
-import { exit_for, replay_find } from "./replay.ts";
+import { exit_for, replay_find, run_alone } from "./replay.ts";
 
 const TLB_BYTES: i32 = TLB_ENTRIES * TLB_ENTRY_SIZE;
 const PAGE: u64 = 0xfffffffffffff000;
@@ -226,10 +226,11 @@ function device_write(cpu: i32, physical: u64, width: i32, from: i32): bool {
     if (replay_find(cpu, EXIT_mmioWrite, at, size)) continue;
     store<u64>(cpu + CPU_exitData, 0);
     memory.copy(cpu + CPU_exitData, from + done, size);
-    if (!mmio_write(cpu, at as i32, (at >> 32) as i32, size)) {
-      exit_for(cpu, EXIT_mmioWrite, at, size);
-      return false;
-    }
+    const taken = mmio_write(cpu, at as i32, (at >> 32) as i32, size);
+    if (taken == 1) continue;
+    if (taken == 0) exit_for(cpu, EXIT_mmioWrite, at, size);
+    else run_alone(cpu);
+    return false;
   }
   return true;
 }

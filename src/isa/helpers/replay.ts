@@ -12,6 +12,7 @@ import {
   REPLAY_ENTRY_kind,
   REPLAY_ENTRY_size,
   REPLAY_ENTRY_SIZE,
+  TRAP_alone,
   TRAP_exit,
 } from "./layout.generated.ts";
 import { forget_pending } from "./debug.ts";
@@ -38,6 +39,12 @@ export function exit_for(cpu: i32, kind: i32, address: u64, size: i32): void {
   store<u64>(cpu + CPU_exitAddress, address);
   store<i32>(cpu + CPU_exitSize, size);
   store<i32>(cpu + CPU_trap, TRAP_exit);
+}
+
+/** Has the instruction entered again as a block of its own; it changes nothing now. */
+export function run_alone(cpu: i32): void {
+  forget_pending(cpu);
+  store<i32>(cpu + CPU_trap, TRAP_alone);
 }
 
 /** An iteration of a repeated instruction is complete: its accesses are not replayed for the next one. */

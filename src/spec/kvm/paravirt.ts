@@ -11,6 +11,9 @@ export const KVM_FEATURE = {
   CLOCKSOURCE: 1 << 0,
   NOP_IO_DELAY: 1 << 1,
   CLOCKSOURCE2: 1 << 3,
+  PV_EOI: 1 << 6,
+  PV_UNHALT: 1 << 7,
+  PV_SEND_IPI: 1 << 11,
   CLOCKSOURCE_STABLE: 1 << 24,
 } as const;
 
@@ -19,7 +22,27 @@ export const KVM_MSR = {
   SYSTEM_TIME: 0x12,
   WALL_CLOCK_NEW: 0x4b56_4d00,
   SYSTEM_TIME_NEW: 0x4b56_4d01,
+  PV_EOI_EN: 0x4b56_4d04,
 } as const;
+
+/** The low bit of an MSR that names an address. */
+export const KVM_MSR_ENABLED = 1;
+
+/** Hypercalls by their number in RAX. [Documentation/virt/kvm/x86/hypercalls.rst] */
+export const KVM_HC = { VAPIC_POLL_IRQ: 1, KICK_CPU: 5, CLOCK_PAIRING: 9, SEND_IPI: 10 } as const;
+
+/** Errors of hypercalls; RAX is their negative. [linux/kvm_para.h] */
+export const KVM_HC_ERROR = { EPERM: 1, EFAULT: 14, EINVAL: 22, EOPNOTSUPP: 95, ENOSYS: 1000 } as const;
+
+/** The clock that KVM_HC_CLOCK_PAIRING pairs with the TSC. */
+export const KVM_CLOCK_PAIRING_WALLCLOCK = 0;
+export const kvm_clock_pairing = struct("kvm_clock_pairing", 64, {
+  sec: "s64",
+  nsec: "s64",
+  tsc: "u64",
+  flags: "u32",
+  pad: array("u32", 9),
+});
 
 /** Time of one vCPU: system time in ns is system_time + ((tsc - tsc_timestamp) << tsc_shift) * tsc_to_system_mul >> 32. */
 export const pvclock_vcpu_time_info = struct("pvclock_vcpu_time_info", 32, {
