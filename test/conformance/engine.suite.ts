@@ -3,6 +3,7 @@ import { codeSuite } from "./code.suite.ts";
 import { debugSuite } from "./debug.suite.ts";
 import { exitsSuite } from "./exits.suite.ts";
 import type { Subject } from "./guest.ts";
+import { injectionSuite } from "./injection.suite.ts";
 import { interruptsSuite } from "./interrupts.suite.ts";
 import { ioeventfdSuite } from "./ioeventfd.suite.ts";
 import { memorySuite } from "./memory.suite.ts";
@@ -18,6 +19,7 @@ export function engineSuite(name: string, makeSubject: () => Subject): void {
     codeSuite(makeSubject);
     debugSuite(makeSubject);
     interruptsSuite(makeSubject);
+    injectionSuite(makeSubject);
     ioeventfdSuite(makeSubject);
     paravirtSuite(makeSubject);
     stateSuite(makeSubject);

@@ -20,7 +20,6 @@ const IOAPIC = 0xfec0_0000;
 const PORT = 0x80;
 /** Where a guest tells that it is ready for what the test does next. */
 const READY = 0x81;
-const HLT = { exit: "KVM_EXIT_HLT" };
 const READY_SEEN = { out: READY, size: 1, data: [0] };
 const HANDLERS = AT.code + 0x800;
 
@@ -210,7 +209,13 @@ export function interruptsSuite(makeSubject: () => Subject): void {
 
     test("an interrupt that a write to the APIC lets in comes before the next instruction", () => {
       const guest = protectedGuest();
-      guest.place(new Code(32, HANDLERS).bytes(0x88, 0xd8).outAl(PORT).storeImmediate(LAPIC + APIC.EOI, 0).iret());
+      guest.place(
+        new Code(32, HANDLERS)
+          .bytes(0x88, 0xd8)
+          .outAl(PORT)
+          .storeImmediate(LAPIC + APIC.EOI, 0)
+          .iret(),
+      );
       guest.gate(0x61, HANDLERS);
       const code = enableLapic(program())
         .mov(R.bx, 0)
@@ -449,58 +454,6 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       subject.signalFromThread(guest.vcpu, event, 5);
       while (guest.vcpu.run() === EINTR);
       expect(guest.seen()).toEqual(interrupted(0x50));
-    });
-  });
-
-  describe("without an irqchip", () => {
-    const flags = (guest: Guest): boolean[] => [guest.exit.ifFlag, guest.exit.readyForInterruptInjection];
-    const injected = (body: (code: Code) => Code): Guest => {
-      const guest = protectedGuest({});
-      const handler = new Code(32, HANDLERS).bytes(0x88, 0xd8).outAl(PORT).iret();
-      guest.place(handler);
-      guest.gate(0x40, handler.origin);
-      guest.start(body(ready(program())));
-      expect(guest.next()).toEqual(READY_SEEN);
-      return guest;
-    };
-
-    test("the interrupt window opens after STI and its shadow", () => {
-      const guest = injected((code) => code.nop().sti().bytes(0x43, 0x43, 0x43).hlt());
-      expect(flags(guest)).toEqual([false, false]);
-      guest.exit.requestInterruptWindow = true;
-      expect(guest.next()).toEqual({ exit: "KVM_EXIT_IRQ_WINDOW_OPEN" });
-      expect(flags(guest)).toEqual([true, true]);
-      expect(guest.regs().rbx_num).toBe(1);
-      guest.exit.requestInterruptWindow = false;
-      guest.vcpu.interrupt(0x40);
-      expect(guest.next()).toEqual(interrupted(1));
-      expect(guest.next()).toEqual(HLT);
-      expect(guest.regs().rbx_num).toBe(3);
-    });
-
-    test("an interrupt wakes HLT", () => {
-      const guest = injected((code) => code.sti().hlt().outTo(1, PORT, 9));
-      expect(guest.next()).toEqual(HLT);
-      expect(flags(guest)).toEqual([true, true]);
-      guest.vcpu.interrupt(0x40);
-      expect(guest.next()).toEqual(interrupted(0));
-      expect(guest.next()).toEqual(interrupted(9));
-    });
-
-    test("the task priority goes in and out by kvm_run", () => {
-      const guest = new Guest(makeSubject(), "long");
-      guest.start(
-        new Code(64, AT.code)
-          .bytes(0x44, 0x0f, 0x20, 0xc0)
-          .outAl(PORT)
-          .mov(R.ax, 3)
-          .bytes(0x44, 0x0f, 0x22, 0xc0)
-          .hlt(),
-      );
-      guest.exit.cr8 = 6;
-      expect(guest.next()).toEqual(interrupted(6));
-      expect(guest.next()).toEqual(HLT);
-      expect(guest.exit.cr8).toBe(3);
     });
   });
 }

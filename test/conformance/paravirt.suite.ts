@@ -43,7 +43,12 @@ export function paravirtSuite(makeSubject: () => Subject): void {
       const subject = makeSubject();
       needFeature(context, subject, KVM_FEATURE.PV_SEND_IPI);
       const guest = new Guest(subject, "protected", { irqchip: true });
-      handler(guest, 0x61, (code) => code.bytes(0xb0, 0x61).outAl(PORT).storeImmediate(LAPIC + APIC.EOI, 0));
+      handler(guest, 0x61, (code) =>
+        code
+          .bytes(0xb0, 0x61)
+          .outAl(PORT)
+          .storeImmediate(LAPIC + APIC.EOI, 0),
+      );
       const code = enableLapic(program()).cli();
       // IDs 31 (nobody's) and, by the second word, 0: the bitmap begins at -32
       vmcall(code, KVM_HC.SEND_IPI, 0x8000_0000, 1, -32 >>> 0, 0x61);

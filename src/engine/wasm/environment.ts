@@ -40,16 +40,7 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
   const { cells, vcpu, taskPriority } = parts;
   const answer = (lo: number, hi = 0): void => cells.setWide(CPU.exitData, lo, hi);
   const gpa = (low: number, high: number): number => (high >>> 0) * TWO_32 + (low >>> 0);
-  const writeChip = (at: number, width: number, lo: number): number => {
-    const irqchip = parts.irqchip();
-    if (!irqchip?.ownsMmio(vcpu, at)) return MMIO.nobody;
-    // what the write makes pending may be taken after this very instruction, which takes a block that ends there
-    if (parts.executing() && !(cells.i32(CPU.mode) & MODE.single)) return MMIO.alone;
-    taskPriority.toLapic();
-    irqchip.mmioWrite(vcpu, at, width, lo);
-    taskPriority.fromLapic();
-    return MMIO.taken;
-  };
+  const writeChip = chipWriter(parts);
   return {
     mmio_read: (_cpu, low, high, width) => {
       taskPriority.toLapic();
@@ -96,5 +87,20 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
       return done ? 0 : 1;
     },
     hypercall: () => parts.hypercalls.call(),
+  };
+}
+
+/** Writes to the chips that are in memory: address, size and value, to one of MMIO. */
+function chipWriter(parts: EnvironmentParts): (at: number, width: number, value: number) => number {
+  const { cells, vcpu, taskPriority } = parts;
+  return (at, width, value) => {
+    const irqchip = parts.irqchip();
+    if (!irqchip?.ownsMmio(vcpu, at)) return MMIO.nobody;
+    // what the write makes pending may be taken after this very instruction, which takes a block that ends there
+    if (parts.executing() && !(cells.i32(CPU.mode) & MODE.single)) return MMIO.alone;
+    taskPriority.toLapic();
+    irqchip.mmioWrite(vcpu, at, width, value);
+    taskPriority.fromLapic();
+    return MMIO.taken;
   };
 }

@@ -11,6 +11,7 @@ import { CpuCells } from "./cpu-cells.ts";
 import { CpuidTable, supportedCpuid } from "./cpuid.ts";
 import { getMsrs, setMsrs } from "./msr-access.ts";
 import { Msrs } from "./msrs.ts";
+import { PvEoi } from "./pv-eoi.ts";
 import { Pvclock } from "./pvclock.ts";
 import { TimeStampCounter } from "./time-stamp-counter.ts";
 
@@ -22,7 +23,7 @@ function setUp() {
   const cpuid = new CpuidTable();
   cpuid.set(supportedCpuid());
   const pvclock = new Pvclock(memory, new VmClock(clock), tsc);
-  const msrs = new Msrs({ cells, tsc, pvclock, cpuid, lapic: () => undefined });
+  const msrs = new Msrs({ cells, tsc, pvclock, pvEoi: new PvEoi(memory), cpuid, lapic: () => undefined });
   const write = (index: number, lo: number, hi = 0): boolean => {
     cells.setWide(CPU.exitData, lo, hi);
     return msrs.write(index);
