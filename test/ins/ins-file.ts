@@ -4,7 +4,7 @@ import { copyState, newState, type UserProgram, type UserResult, type UserState 
 
 /**
  * A line of an .ins file: `bytes "text" state => state`. Bytes in hexadecimal; the text is the disassembly; a state is
- * words `name=value`: general registers, xmm0-15 and st0-7, fsw, fcw, ftw, mxcsr in hexadecimal; `flags=` the arithmetic flags
+ * words `name=value`: general registers, xmm0-15, ymm0-15 and st0-7, fsw, fcw, ftw, mxcsr in hexadecimal; `flags=` the arithmetic flags
  * and DF that are set, as letters of `oszapcd`; `[data+8]=` bytes of memory. `data` is an address. What the second state does
  * not name stays. `#DE` in it: the instruction raises that exception. `bits 32` alone on a line: from here on 32-bit code.
  */
@@ -93,8 +93,16 @@ function apply(state: UserState, word: string, number: number): void {
   if (register >= 0) state.gpr[register] = numberOf(value);
   else if (name === "rip") state.rip = numberOf(value);
   else if (name === "flags") state.rflags = 0x202 | [...value].reduce((all, letter) => all | FLAGS[letter]!, 0);
+  else if (name.startsWith("ymm")) applyYmm(state, Number(name.slice(3)), value);
   else if (name.startsWith("[")) state.windows.set(bytesOf(value), windowOffset(name, number));
   else applyImage(state, name, value, number);
+}
+
+/** All 32 bytes of a vector register. */
+function applyYmm(state: UserState, number: number, value: string): void {
+  const bytes = bytesOf(value.padStart(64, "0")).reverse();
+  state.fxsave.set(bytes.subarray(0, 16), 160 + 16 * number);
+  state.ymm.set(bytes.subarray(16), 16 * number);
 }
 
 /** A number in hexadecimal, or `data` with a distance. */

@@ -2,8 +2,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { disassemble } from "../../src/isa/disassembler.ts";
+import { formOf } from "../../src/isa/table/forms.ts";
 import { Bench } from "../isa/bench.ts";
 import { differences } from "../isa/compare.ts";
+import { missingFeature } from "../isa/differences.ts";
+import { processorFeatures } from "../isa/fuzz.ts";
 import { Processor } from "../isa/processor.ts";
 import type { UserResult } from "../isa/program.ts";
 import { Trace } from "../isa/trace.ts";
@@ -12,12 +15,18 @@ import { type Line, parseIns } from "./ins-file.ts";
 const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 const bench = new Bench();
 const processor = Processor.build();
+const features = typeof processor === "string" ? new Set<string>() : processorFeatures();
 afterAll(() => {
   if (typeof processor !== "string") processor.close();
 });
 
 function disassembly({ program }: Line): string {
   return Array.from(bench.instructions(program), ({ insn, address }) => disassemble(insn, BigInt(address))).join("; ");
+}
+
+/** Features of the processor that a line needs and that are not there. */
+function missingFeatures({ program }: Line): string[] {
+  return Array.from(bench.instructions(program), ({ insn }) => missingFeature(formOf(insn), features) ?? []).flat();
 }
 
 function traceOf({ program }: Line): Trace {
@@ -50,6 +59,8 @@ describe.each(readdirSync(FOLDER).filter((name) => name.endsWith(".ins")))("%s",
   test("processor", (context) => {
     context.skip(typeof processor === "string", `the processor is no judge here: ${processor}`);
     if (typeof processor === "string") return;
+    const missing = lines.flatMap((line) => missingFeatures(line));
+    context.skip(missing.length > 0, `the processor has no ${missing[0]}`);
     const results = processor.run(lines.map(({ program }) => program));
     for (const [n, line] of lines.entries()) expectResult(line, "processor", results[n]);
   });

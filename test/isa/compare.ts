@@ -69,6 +69,7 @@ export function differences(program: UserProgram, expected: UserResult, got: Use
   const flags = USER_FLAGS & ~ignored.flags;
   check("flags", want.rflags & flags, have.rflags & flags);
   compareImages(want.fxsave, have.fxsave, check);
+  compareUpper(want.ymm, have.ymm, check);
   for (const [n, byte] of want.windows.entries()) check(`window byte ${n}`, byte, have.windows[n]!);
   if (lines.length === 0) check("hash of the data pages", expected.hash, got.hash);
   return lines;
@@ -88,6 +89,16 @@ function compareImages(
     (BigInt.asUintN(high, view.getBigUint64(at + 8, true)) << 64n) | view.getBigUint64(at, true);
   for (let n = 0; n < 8; n++) check(`st${n}`, wide(x, 32 + 16 * n, 16), wide(y, 32 + 16 * n, 16));
   for (let n = 0; n < 16; n++) check(`xmm${n}`, wide(x, 160 + 16 * n, 64), wide(y, 160 + 16 * n, 64));
+}
+
+function compareUpper(
+  want: Uint8Array,
+  have: Uint8Array,
+  check: (name: string, want: bigint | number, have: bigint | number) => void,
+): void {
+  const upper = (bytes: Uint8Array, n: number): bigint =>
+    BigInt(`0x${Buffer.from(bytes.slice(16 * n, 16 * n + 16).reverse()).toString("hex")}`);
+  for (let n = 0; n < 16; n++) check(`ymm${n}'s upper half`, upper(want, n), upper(have, n));
 }
 
 /** A program as text: its instructions and what is not 0 of its state. */

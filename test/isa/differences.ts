@@ -85,16 +85,20 @@ const CPUINFO_NAMES: Readonly<Record<string, string>> = {
   clfsh: "clflush",
   lzcnt: "abm",
   prefetchw: "3dnowprefetch",
+  sha: "sha_ni",
   sse3: "pni",
   cmpxchg16b: "cx16",
 };
 
+/** The feature that a form needs and that a processor of these features has not. */
+export function missingFeature(form: Form, features: ReadonlySet<string>): string | undefined {
+  const feature = form.row.attributes.feature?.toLowerCase();
+  return feature === undefined || features.has(CPUINFO_NAMES[feature] ?? feature) ? undefined : feature;
+}
+
 /** Whether programs may have instructions of a form, on a processor of these features. */
 export function isComparable(form: Form, features: ReadonlySet<string>): boolean {
-  const { mnemonic, attributes } = form.row;
-  const feature = attributes.feature?.toLowerCase();
-  if (feature !== undefined && !features.has(CPUINFO_NAMES[feature] ?? feature)) return false;
-  if (mnemonic in EXCLUDED) return false;
+  if (missingFeature(form, features) || form.row.mnemonic in EXCLUDED) return false;
   return !writesSegment(form);
 }
 

@@ -28,7 +28,7 @@ interface Evaluated {
 }
 
 /** The processor's features by their names in /proc/cpuinfo. */
-function processorFeatures(): ReadonlySet<string> {
+export function processorFeatures(): ReadonlySet<string> {
   const flags = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"));
   return new Set(flags?.[1]?.trim().split(" "));
 }
@@ -46,6 +46,7 @@ export class Fuzzer {
   readonly #forms: Readonly<Record<32 | 64, readonly Form[]>>;
   /** A jump may lead to instructions that no program was made with. */
   readonly #allowed: ReadonlySet<Form>;
+  readonly #hasYmm: boolean;
   /** Programs compared so far. */
   compared = 0;
 
@@ -53,6 +54,7 @@ export class Fuzzer {
     this.#bench = bench;
     this.#processor = processor;
     const features = processorFeatures();
+    this.#hasYmm = features.has("avx");
     this.#allowed = new Set([...formsFor(32, features), ...formsFor(64, features)]);
     this.#forms = { 32: formsFor(32, features).filter(only), 64: formsFor(64, features).filter(only) };
   }
@@ -90,7 +92,7 @@ export class Fuzzer {
     const forms = this.#forms[bits];
     const form = forms[(bits === 64 ? n - (n >> 2) : n >> 2) % forms.length];
     if (form === undefined) return undefined;
-    return new ProgramGenerator(random, bits).program(form, forms);
+    return new ProgramGenerator(random, bits, this.#hasYmm).program(form, forms);
   }
 
   #judge(one: Evaluated, native: UserResult | undefined): Disagreement | undefined {

@@ -6,7 +6,7 @@ import { encodeForm } from "./encode.ts";
 import { CODE, CODE_BYTES, CODE_PAGES, DATA, GS_BASE, PAGE, READ_ONLY } from "./layout.ts";
 import { newState, type UserProgram, type UserState } from "./program.ts";
 import type { Random } from "./random.ts";
-import { randomImage } from "./random-image.ts";
+import { randomImage, randomUpper } from "./random-image.ts";
 
 const ATTEMPTS = 50;
 const MAX_INSTRUCTIONS = 4;
@@ -31,10 +31,13 @@ export class ProgramGenerator {
   readonly #pinned = new Set<number>();
   readonly #code: number[] = [];
   readonly #offset: number;
+  readonly #hasYmm: boolean;
 
-  constructor(random: Random, bits: 32 | 64) {
+  /** `hasYmm`: the upper halves of YMM registers are not 0. */
+  constructor(random: Random, bits: 32 | 64, hasYmm: boolean) {
     this.#random = random;
     this.#bits = bits;
+    this.#hasYmm = hasYmm;
     // the end of the code pages and the border between them are met now and then
     const places = [0x100, 0x100, 0x100, PAGE - random.below(16), CODE_PAGES * PAGE - CODE_BYTES];
     this.#offset = random.pick(places);
@@ -52,7 +55,7 @@ export class ProgramGenerator {
 
   #randomState(): void {
     const random = this.#random;
-    const { gpr, fxsave, windows } = this.#state;
+    const { gpr, fxsave, ymm, windows } = this.#state;
     for (let n = 0; n < 16; n++) gpr[n] = random.edge(64);
     for (const register of [GPR.rsp, GPR.rbp, GPR.rbx, GPR.rsi, GPR.rdi]) {
       if (register === GPR.rsp || random.chance(60)) gpr[register] = this.#target(8);
@@ -62,6 +65,7 @@ export class ProgramGenerator {
     for (let n = 0; n < windows.length; n++) windows[n] = random.chance(50) ? random.u32() : Number(random.edge(8));
     this.#state.rflags = 0x202 | (random.u32() & (EFLAGS.arithmetic | EFLAGS.DF));
     fxsave.set(randomImage(random));
+    if (this.#hasYmm) ymm.set(randomUpper(random));
   }
 
   /** Adds an instruction of a form and gives it registers to find its memory operand by; false if none was found. */

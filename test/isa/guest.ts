@@ -2,7 +2,7 @@ import { CpuCells } from "../../src/engine/wasm/cpu-cells.ts";
 import { MemoryTables, tablesBytes } from "../../src/engine/wasm/memory-tables.ts";
 import { resetState } from "../../src/engine/wasm/reset.ts";
 import { CPU, CPU_SIZE, SEGMENT, type SegmentName, segmentOffset } from "../../src/isa/state.ts";
-import { CR0, CR4, EFER } from "../../src/spec/x86/control-register.ts";
+import { CR0, CR4, EFER, XCR0 } from "../../src/spec/x86/control-register.ts";
 import {
   CODE,
   CODE_PAGES,
@@ -96,7 +96,8 @@ export class Guest {
     cells.setI32(CPU.maxPhyAddr, 40);
     cells.setWide(CPU.cr0, CR0.PG | CR0.WP | CR0.NE | CR0.ET | CR0.MP | CR0.PE, 0);
     cells.setNumber(CPU.cr3, PAGE_TABLES);
-    cells.setNumber(CPU.cr4, CR4.PAE | CR4.PGE | CR4.OSFXSR | CR4.OSXMMEXCPT);
+    cells.setNumber(CPU.cr4, CR4.PAE | CR4.PGE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.OSXSAVE);
+    cells.setNumber(CPU.xcr0, XCR0.X87 | XCR0.SSE | XCR0.AVX);
     cells.setNumber(CPU.efer, EFER.SCE | EFER.LME | EFER.LMA | EFER.NXE);
   }
 

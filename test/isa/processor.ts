@@ -18,10 +18,10 @@ import {
   READ_ONLY,
   WINDOW_BYTES,
 } from "./layout.ts";
-import type { UserProgram, UserResult } from "./program.ts";
+import { FXSAVE_BYTES, type UserProgram, type UserResult, YMM_BYTES } from "./program.ts";
 
-const REQUEST_BYTES = 128 + 8 + 4 * 4 + 512 + WINDOW_BYTES + CODE_BYTES;
-const RESPONSE_BYTES = 128 + 6 * 8 + 512 + WINDOW_BYTES;
+const REQUEST_BYTES = 128 + 8 + 4 * 4 + FXSAVE_BYTES + YMM_BYTES + WINDOW_BYTES + CODE_BYTES;
+const RESPONSE_BYTES = 128 + 6 * 8 + FXSAVE_BYTES + YMM_BYTES + WINDOW_BYTES;
 /** What the harness gives instead of a vector for a program that did not end. */
 const TIMEOUT = 255;
 /** What the harness needs to know of the layout. */
@@ -92,9 +92,10 @@ function writeRequest(into: Uint8Array, { bits, code, offset, state }: UserProgr
   view.setUint32(144, offset, true);
   view.setUint32(148, FILLER[bits], true);
   into.set(state.fxsave, 152);
-  into.set(state.windows, 664);
-  into.fill(FILLER[bits], 664 + WINDOW_BYTES, REQUEST_BYTES);
-  into.set(code, 664 + WINDOW_BYTES);
+  into.set(state.ymm, 664);
+  into.set(state.windows, 664 + YMM_BYTES);
+  into.fill(FILLER[bits], REQUEST_BYTES - CODE_BYTES, REQUEST_BYTES);
+  into.set(code, REQUEST_BYTES - CODE_BYTES);
 }
 
 function readResponse(from: Uint8Array): UserResult | undefined {
@@ -107,7 +108,8 @@ function readResponse(from: Uint8Array): UserResult | undefined {
       rip: view.getBigUint64(128, true),
       rflags: view.getUint32(136, true),
       fxsave: from.slice(176, 688),
-      windows: from.slice(688, 688 + WINDOW_BYTES),
+      ymm: from.slice(688, 688 + YMM_BYTES),
+      windows: from.slice(688 + YMM_BYTES, RESPONSE_BYTES),
     },
     vector,
     error: view.getUint32(152, true),

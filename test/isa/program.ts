@@ -8,6 +8,8 @@ export interface UserState {
   rflags: number;
   /** An image of FXSAVE64; the instruction and operand pointers in it are not compared. */
   readonly fxsave: Uint8Array;
+  /** The upper halves of the YMM registers. */
+  readonly ymm: Uint8Array;
   readonly windows: Uint8Array;
 }
 
@@ -31,6 +33,8 @@ export interface UserResult {
   readonly hash: number;
 }
 
+export const FXSAVE_BYTES = 512;
+export const YMM_BYTES = 256;
 const FCW = 0;
 const MXCSR = 24;
 
@@ -39,7 +43,8 @@ export function newState(): UserState {
     gpr: new BigUint64Array(16),
     rip: 0n,
     rflags: 0x202,
-    fxsave: new Uint8Array(512),
+    fxsave: new Uint8Array(FXSAVE_BYTES),
+    ymm: new Uint8Array(YMM_BYTES),
     windows: new Uint8Array(WINDOW_BYTES),
   };
   const view = new DataView(state.fxsave.buffer);
@@ -49,5 +54,6 @@ export function newState(): UserState {
 }
 
 export function copyState(state: UserState): UserState {
-  return { ...state, gpr: state.gpr.slice(), fxsave: state.fxsave.slice(), windows: state.windows.slice() };
+  const { gpr, fxsave, ymm, windows } = state;
+  return { ...state, gpr: gpr.slice(), fxsave: fxsave.slice(), ymm: ymm.slice(), windows: windows.slice() };
 }

@@ -1,3 +1,4 @@
+import { YMM_BYTES } from "./program.ts";
 import type { Random } from "./random.ts";
 
 /** Float edges as bit patterns: zeros, ones, the least and greatest normal and denormal numbers, infinities, NaNs. */
@@ -52,6 +53,14 @@ export function randomImage(random: Random): Uint8Array {
   for (let n = 0; n < 8; n++) writeExtended(view, 32 + 16 * n, random);
   for (let n = 0; n < 16; n++) writeVector(view, 160 + 16 * n, random);
   return image;
+}
+
+/** Upper halves of the YMM registers. */
+export function randomUpper(random: Random): Uint8Array {
+  const upper = new Uint8Array(YMM_BYTES);
+  const view = new DataView(upper.buffer);
+  for (let n = 0; n < 16; n++) writeVector(view, 16 * n, random);
+  return upper;
 }
 
 /** Mostly the default; else any rounding, DAZ, FTZ, masks and flags. */

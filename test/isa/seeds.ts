@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { hashWords } from "./layout.ts";
-import type { UserProgram } from "./program.ts";
+import { FXSAVE_BYTES, type UserProgram, YMM_BYTES } from "./program.ts";
 
 const DIRECTORY = new URL("../seeds/", import.meta.url);
 
@@ -13,6 +13,8 @@ interface SavedProgram {
   readonly rflags: number;
   readonly gpr: string;
   readonly fxsave: string;
+  /** Left out where all are 0. */
+  readonly ymm?: string;
   readonly windows: string;
   /** For the reader. */
   readonly text: readonly string[];
@@ -31,6 +33,7 @@ export function saveSeed({ bits, code, offset, state }: UserProgram, text: strin
     rflags: state.rflags,
     gpr: Array.from(state.gpr, (value) => value.toString(16)).join(" "),
     fxsave: toHex(state.fxsave.subarray(0, 416)),
+    ...(state.ymm.some((byte) => byte !== 0) ? { ymm: toHex(state.ymm) } : {}),
     windows: toHex(state.windows),
     text: text.split("\n"),
   };
@@ -48,8 +51,10 @@ export function loadSeeds(): UserProgram[] {
 }
 
 function parse(saved: SavedProgram): UserProgram {
-  const fxsave = new Uint8Array(512);
+  const fxsave = new Uint8Array(FXSAVE_BYTES);
   fxsave.set(fromHex(saved.fxsave));
+  const ymm = new Uint8Array(YMM_BYTES);
+  ymm.set(fromHex(saved.ymm ?? ""));
   return {
     bits: saved.bits,
     code: fromHex(saved.code),
@@ -59,6 +64,7 @@ function parse(saved: SavedProgram): UserProgram {
       rip: BigInt(`0x${saved.rip}`),
       rflags: saved.rflags,
       fxsave,
+      ymm,
       windows: fromHex(saved.windows),
     },
   };

@@ -29,6 +29,7 @@ export function loadState({ cells, view, data }: Guest, state: UserState): void 
   const fxsave = (at: number, length: number): Uint8Array => state.fxsave.subarray(at, at + length);
   for (let i = 0; i < 8; i++) cells.bytes(CPU.fpr + 16 * physical(fsw, i), 10).set(fxsave(FXSAVE.st + 16 * i, 10));
   for (let n = 0; n < 16; n++) cells.bytes(CPU.xmm + 32 * n, 16).set(fxsave(FXSAVE.xmm + 16 * n, 16));
+  for (let n = 0; n < 16; n++) cells.bytes(CPU.xmm + 32 * n + 16, 16).set(state.ymm.subarray(16 * n, 16 * n + 16));
   let from = 0;
   for (const { start, length } of WINDOWS) {
     data.set(state.windows.subarray(from, from + length), start - DATA);
@@ -52,6 +53,7 @@ export function saveState({ cells, view, data }: Guest): UserState {
   image.setInt32(MXCSR_MASK, 0xffff, true);
   for (let i = 0; i < 8; i++) state.fxsave.set(cells.bytes(CPU.fpr + 16 * physical(fsw, i), 10), FXSAVE.st + 16 * i);
   for (let n = 0; n < 16; n++) state.fxsave.set(cells.bytes(CPU.xmm + 32 * n, 16), FXSAVE.xmm + 16 * n);
+  for (let n = 0; n < 16; n++) state.ymm.set(cells.bytes(CPU.xmm + 32 * n + 16, 16), 16 * n);
   let to = 0;
   for (const { start, length } of WINDOWS) {
     state.windows.set(data.subarray(start - DATA, start - DATA + length), to);

@@ -20,6 +20,13 @@
 #define WINDOW1 (PAGE - 64)
 #define WINDOW2 (2 * PAGE - 64)
 #define FXSAVE_BYTES 512
+#define YMM_BYTES 256
+// Places in the signal frame's XSAVE image: the kernel's list of components, that of those present, upper halves of YMM.
+#define XFEATURES 472
+#define XSTATE_BV 512
+#define YMM_UPPER 576
+#define XSTATE_X87_SSE 3
+#define XSTATE_AVX 4
 #define TIMEOUT_TRAP 255
 
 struct request {
@@ -30,6 +37,7 @@ struct request {
   uint32_t code_offset;
   uint32_t filler;
   uint8_t fxsave[FXSAVE_BYTES];
+  uint8_t ymm[YMM_BYTES];
   uint8_t windows[WINDOW_BYTES];
   uint8_t code[CODE_BYTES];
 };
@@ -43,6 +51,7 @@ struct response {
   uint64_t address;
   uint64_t hash;
   uint8_t fxsave[FXSAVE_BYTES];
+  uint8_t ymm[YMM_BYTES];
   uint8_t windows[WINDOW_BYTES];
 };
 
@@ -58,6 +67,7 @@ static uint8_t *code_writable;
 static uint8_t *const data = (uint8_t *)DATA;
 static gregset_t own_registers;
 static uint8_t own_fxsave[FXSAVE_BYTES];
+static uint8_t own_ymm[YMM_BYTES];
 
 static void fail(const char *what) {
   perror(what);
@@ -108,14 +118,27 @@ static void set_code(const struct request *request, int present) {
   } else memset(at, request->filler, CODE_BYTES);
 }
 
-// Marks x87 and SSE state as present in the signal frame's XSAVE header, else they are initialised instead of loaded.
-static void load_fxsave(ucontext_t *context, const uint8_t *image) {
+static int has_ymm(const uint8_t *frame) { return (*(const uint64_t *)(frame + XFEATURES) & XSTATE_AVX) != 0; }
+
+// Upper halves of the YMM registers that a signal frame holds: zeros if the component is in its initial state.
+static void save_ymm(uint8_t *to, const ucontext_t *context) {
+  const uint8_t *frame = (const uint8_t *)context->uc_mcontext.fpregs;
+  int present = has_ymm(frame) && *(const uint64_t *)(frame + XSTATE_BV) & XSTATE_AVX;
+  if (present) memcpy(to, frame + YMM_UPPER, YMM_BYTES);
+  else memset(to, 0, YMM_BYTES);
+}
+
+// Marks the state as present in the signal frame's XSAVE header, else it is initialised instead of loaded.
+static void load_vectors(ucontext_t *context, const uint8_t *image, const uint8_t *ymm) {
   uint8_t *frame = (uint8_t *)context->uc_mcontext.fpregs;
   uint32_t mask;
   memcpy(&mask, frame + 28, 4);
   memcpy(frame, image, 416);
   memcpy(frame + 28, &mask, 4);
-  *(uint64_t *)(frame + 512) |= 3;
+  *(uint64_t *)(frame + XSTATE_BV) |= XSTATE_X87_SSE;
+  if (!has_ymm(frame)) return;
+  memcpy(frame + YMM_UPPER, ymm, YMM_BYTES);
+  *(uint64_t *)(frame + XSTATE_BV) |= XSTATE_AVX;
 }
 
 static void start(ucontext_t *context) {
@@ -128,7 +151,7 @@ static void start(ucontext_t *context) {
   registers[REG_RIP] = request->rip;
   registers[REG_EFL] = request->rflags;
   registers[REG_CSGSFS] = (registers[REG_CSGSFS] & ~0xffffL) | request->cs;
-  load_fxsave(context, request->fxsave);
+  load_vectors(context, request->fxsave, request->ymm);
 }
 
 static void finish(const ucontext_t *context, int signal) {
@@ -142,6 +165,7 @@ static void finish(const ucontext_t *context, int signal) {
   response->address = registers[REG_CR2];
   response->hash = hash_data();
   memcpy(response->fxsave, context->uc_mcontext.fpregs, FXSAVE_BYTES);
+  save_ymm(response->ymm, context);
   copy_windows(response->windows, data, 0);
 }
 
@@ -152,7 +176,7 @@ static void arm_timer(void) {
 
 static void stop(ucontext_t *context) {
   memcpy(context->uc_mcontext.gregs, own_registers, sizeof own_registers);
-  load_fxsave(context, own_fxsave);
+  load_vectors(context, own_fxsave, own_ymm);
 }
 
 static void on_begin(int signal, siginfo_t *info, void *argument) {
@@ -161,6 +185,7 @@ static void on_begin(int signal, siginfo_t *info, void *argument) {
   ucontext_t *context = argument;
   memcpy(own_registers, context->uc_mcontext.gregs, sizeof own_registers);
   memcpy(own_fxsave, context->uc_mcontext.fpregs, FXSAVE_BYTES);
+  save_ymm(own_ymm, context);
   start(context);
 }
 
