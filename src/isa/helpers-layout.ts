@@ -2,8 +2,10 @@ import { CR0, CR4, DR6, DR7, EFER, XCR0 } from "../spec/x86/control-register.ts"
 import * as msr from "../spec/x86/msr.ts";
 import * as mxcsr from "../spec/x86/mxcsr.ts";
 import * as x87 from "../spec/x86/x87.ts";
+import * as xsave from "../spec/x86/xsave.ts";
 import * as float from "./float-op.ts";
 import * as state from "./state.ts";
+import * as xsaveForm from "./xsave-form.ts";
 
 type Constants = Readonly<Record<string, number>>;
 
@@ -44,6 +46,8 @@ export function layoutSource(): string {
     ...moduleConstants(msr),
     ...moduleConstants(x87),
     ...moduleConstants(mxcsr),
+    ...moduleConstants(xsave),
+    ...moduleConstants(xsaveForm),
     ...moduleConstants(float),
   ];
   return lines.join("\n") + "\n";

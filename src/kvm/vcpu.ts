@@ -55,7 +55,9 @@ export interface Vcpu {
   setFpu(fpu: KvmFpu): void;
   /** KVM_GET_XSAVE */
   getXsave(into?: KvmXsave): KvmXsave;
-  /** KVM_SET_XSAVE. Errors: EINVAL (features not in XCR0, reserved MXCSR bits). */
+  /** KVM_GET_XSAVE2: the same in a record of KVM_CAP_XSAVE2 bytes. */
+  getXsave2(into?: KvmXsave): KvmXsave;
+  /** KVM_SET_XSAVE. Errors: EINVAL (components that are not there, compacted format, reserved bits). */
   setXsave(xsave: KvmXsave): void;
   /** KVM_GET_XCRS */
   getXcrs(into?: KvmXcrs): KvmXcrs;

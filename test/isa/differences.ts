@@ -18,6 +18,8 @@ const TRANSCENDENTAL = "gives a result whose last digit is the model's own [SDM 
 const POINTERS = "stores or loads the x87 instruction and operand pointers, which differ by model [SDM 1 8.1.8]";
 const THREAD = "reads or writes a segment base that the harness lives on";
 
+const COMPONENTS = "saves or restores the state components that the kernel enabled";
+
 /** Mnemonics that no generated program has. */
 const EXCLUDED: Readonly<Record<string, string>> = {
   INT: KERNEL,
@@ -74,6 +76,12 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   FLDENV: POINTERS,
   FXSAVE: POINTERS,
   FXRSTOR: POINTERS,
+  XSAVE: COMPONENTS,
+  XSAVEC: COMPONENTS,
+  XSAVEOPT: COMPONENTS,
+  XRSTOR: COMPONENTS,
+  XSAVES: COMPONENTS,
+  XRSTORS: COMPONENTS,
   RDFSBASE: THREAD,
   RDGSBASE: THREAD,
   WRFSBASE: THREAD,

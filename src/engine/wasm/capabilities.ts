@@ -1,6 +1,7 @@
 import { MAX_SLOTS } from "../../isa/state.ts";
 import { MAX_IRQ_ROUTES } from "../../kvm/irq-routing.ts";
 import * as CAP from "../../spec/kvm/capability.ts";
+import { kvm_xsave } from "../../spec/kvm/vcpu-struct.ts";
 
 /** KVM_CHECK_EXTENSION: what the software engine has; everything else is absent. */
 const CAPABILITIES: ReadonlyMap<number, number> = new Map([
@@ -32,6 +33,7 @@ const CAPABILITIES: ReadonlyMap<number, number> = new Map([
   [CAP.KVM_CAP_VCPU_EVENTS, 1],
   [CAP.KVM_CAP_DEBUGREGS, 1],
   [CAP.KVM_CAP_XSAVE, 1],
+  [CAP.KVM_CAP_XSAVE2, kvm_xsave.size],
   [CAP.KVM_CAP_XCRS, 1],
   [CAP.KVM_CAP_TSC_CONTROL, 1],
   [CAP.KVM_CAP_GET_TSC_KHZ, 1],

@@ -3,12 +3,19 @@ import { CPU } from "../../isa/state.ts";
 import { COMPLETE_SETS } from "../../isa/table/facts.ts";
 import { KVM_CPUID_FEATURES, KVM_CPUID_SIGNATURE, KVM_FEATURE, KVM_SIGNATURE } from "../../spec/kvm/paravirt.ts";
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, type KvmCpuid2, kvm_cpuid2 } from "../../spec/kvm/vcpu-struct.ts";
-import { CR4 } from "../../spec/x86/control-register.ts";
+import { CR4, XCR0 } from "../../spec/x86/control-register.ts";
 import { CPUID_FEATURE } from "../../spec/x86/cpuid.ts";
+import { XSAVE_COMPONENTS } from "../../spec/x86/xsave.ts";
 import type { CpuCells } from "./cpu-cells.ts";
+import { compactedSize, standardSize } from "./xsave-size.ts";
 
-/** CPUID.1:ECX bit 27. */
+/** CPUID.1:ECX bit 27 and CPUID.7:ECX bit 4. */
 const OSXSAVE = 1 << 27;
+const OSPKE = 1 << 4;
+/** CPUID.(EAX=0DH,ECX=1):EAX bits 1 and 3: XSAVEC, XSAVES. */
+const COMPACTS = 0xa;
+/** Processor extended state enumeration. [SDM 2A CPUID] */
+const XSAVE_LEAF = 0xd;
 
 interface Entry {
   function: number;
@@ -50,6 +57,7 @@ const SYSTEM_FEATURES = [
   "nx",
   "lm",
   "lahf_lm",
+  "xgetbv1",
   "invtsc",
 ];
 
@@ -107,7 +115,7 @@ const KVM_FEATURES =
 function baseEntries(): Entry[] {
   const indexed = { flags: KVM_CPUID_FLAG_SIGNIFCANT_INDEX };
   return [
-    entry(0, { eax: 7, ebx: word(VENDOR, 0), edx: word(VENDOR, 4), ecx: word(VENDOR, 8) }),
+    entry(0, { eax: XSAVE_LEAF, ebx: word(VENDOR, 0), edx: word(VENDOR, 4), ecx: word(VENDOR, 8) }),
     // CLFLUSH line of 8 quadwords, one logical processor
     entry(1, { eax: PROCESSOR_SIGNATURE, ebx: 0x0001_0800 }),
     entry(2, { eax: 1 }),
@@ -131,10 +139,31 @@ function baseEntries(): Entry[] {
   ];
 }
 
+/** Sizes for everything that is supported; what a vCPU answers follows XCR0. */
+function xsaveEntries(features: ReadonlySet<string>): Entry[] {
+  const indexed = { flags: KVM_CPUID_FLAG_SIGNIFCANT_INDEX };
+  const components = XSAVE_COMPONENTS.filter(({ feature }) => features.has(feature));
+  const eax = components.reduce((mask, { number }) => mask | (1 << number), XCR0.X87 | XCR0.SSE);
+  const size = standardSize(eax);
+  return [
+    entry(XSAVE_LEAF, { ...indexed, eax, ebx: size, ecx: size }),
+    entry(XSAVE_LEAF, { ...indexed, index: 1, ebx: compactedSize(eax) }),
+    ...components.map(({ number, bytes, offset }) =>
+      entry(XSAVE_LEAF, { ...indexed, index: number, eax: bytes, ebx: offset }),
+    ),
+  ];
+}
+
+/** The bits of XCR0 that the engine has. */
+export function supportedXcr0(): number {
+  return xsaveEntries(supportedFeatures())[0]!.eax;
+}
+
 /** KVM_GET_SUPPORTED_CPUID. */
 export function supportedCpuid(): KvmCpuid2 {
-  const entries = baseEntries();
-  for (const name of supportedFeatures()) {
+  const features = supportedFeatures();
+  const entries = [...baseEntries(), ...xsaveEntries(features)];
+  for (const name of features) {
     const feature = CPUID_FEATURE.get(name);
     const home = feature && entries.find((e) => e.function === feature.leaf && e.index === feature.subleaf);
     if (feature && home) home[feature.register] = (home[feature.register] | (1 << feature.bit)) >>> 0;
@@ -184,9 +213,14 @@ export class CpuidTable {
   answer(leaf: number, subleaf: number, cells: CpuCells): void {
     const known = this.#find(leaf, subleaf) ?? (this.#isBeyond(leaf) ? this.#find(this.#maxBasic, subleaf) : undefined);
     cells.setI32(CPU.scratch, known?.eax ?? 0);
-    cells.setI32(CPU.scratch + 4, known?.ebx ?? 0);
-    cells.setI32(CPU.scratch + 8, (known?.ecx ?? 0) | (leaf === 1 ? osxsave(cells) : 0));
+    cells.setI32(CPU.scratch + 4, known === undefined ? 0 : currentEbx(known, cells));
+    cells.setI32(CPU.scratch + 8, known === undefined ? 0 : currentEcx(known, cells));
     cells.setI32(CPU.scratch + 12, known?.edx ?? 0);
+  }
+
+  /** The bits of XCR0 (its low half) that exist. */
+  get xcr0(): number {
+    return this.#find(XSAVE_LEAF, 0)?.eax ?? 0;
   }
 
   /** Whether a leaf is above the highest of its range, which the range's first leaf tells. */
@@ -212,7 +246,17 @@ function rangeOf(leaf: number): number {
   return leaf >= 0x4000_0000 && leaf <= 0x4fff_ffff ? leaf - (leaf & 0xff) : 0;
 }
 
-/** CPUID.1:ECX.OSXSAVE mirrors CR4. [SDM 2A CPUID] */
-function osxsave(cells: CpuCells): number {
-  return cells.lo(CPU.cr4) & CR4.OSXSAVE ? OSXSAVE : 0;
+/** The XSAVE area's size follows the components that are enabled. [SDM 2A CPUID] */
+function currentEbx({ function: leaf, index, eax, ebx }: Entry, cells: CpuCells): number {
+  if (leaf !== XSAVE_LEAF || index > 1) return ebx;
+  const xcr0 = cells.lo(CPU.xcr0);
+  if (index === 0) return standardSize(xcr0);
+  return eax & COMPACTS ? compactedSize(xcr0) : ebx;
+}
+
+/** OSXSAVE and OSPKE mirror CR4. [SDM 2A CPUID] */
+function currentEcx({ function: leaf, index, ecx }: Entry, cells: CpuCells): number {
+  const cr4 = cells.lo(CPU.cr4);
+  if (leaf === 1) return cr4 & CR4.OSXSAVE ? ecx | OSXSAVE : ecx;
+  return leaf === 7 && index === 0 && cr4 & CR4.PKE ? ecx | OSPKE : ecx;
 }

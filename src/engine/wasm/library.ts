@@ -25,6 +25,7 @@ export interface Library {
   code_map_set(cpu: number, host: number, mode: number, record: number): void;
   fetch_translate_halves(cpu: number, low: number, high: number): number;
   translate_halves(cpu: number, low: number, high: number, access: number): number;
+  components_in_use(cpu: number): number;
   reload_pdptrs(cpu: number): number;
 }
 

@@ -38,10 +38,9 @@ import {
   kvm_xsave,
 } from "../../spec/kvm/vcpu-struct.ts";
 import { APIC_BASE, LAPIC_DEFAULT_BASE } from "../../spec/lapic.ts";
-import { XCR0 } from "../../spec/x86/control-register.ts";
 import { CodeCache } from "./code-cache.ts";
 import { CpuCells } from "./cpu-cells.ts";
-import { CpuidTable, PHYSICAL_ADDRESS_BITS } from "./cpuid.ts";
+import { CpuidTable, PHYSICAL_ADDRESS_BITS, supportedXcr0 } from "./cpuid.ts";
 import { makeEnvironment } from "./environment.ts";
 import { Hypercalls } from "./hypercalls.ts";
 import { instantiate, type Library } from "./library.ts";
@@ -279,12 +278,16 @@ export class WasmVcpu implements Vcpu {
   }
 
   getXsave(into: KvmXsave = create(kvm_xsave)): KvmXsave {
-    readXsave(this.cells, into);
+    readXsave(this.cells, this.library.components_in_use(this.cells.base), into);
     return into;
   }
 
+  getXsave2(into?: KvmXsave): KvmXsave {
+    return this.getXsave(into);
+  }
+
   setXsave(xsave: KvmXsave): void {
-    if (!writeXsave(this.cells, xsave)) throw new KvmError("KVM_SET_XSAVE", EINVAL);
+    if (!writeXsave(this.cells, supportedXcr0(), xsave)) throw new KvmError("KVM_SET_XSAVE", EINVAL);
   }
 
   getXcrs(into: KvmXcrs = create(kvm_xcrs)): KvmXcrs {
@@ -295,9 +298,10 @@ export class WasmVcpu implements Vcpu {
   }
 
   setXcrs(xcrs: KvmXcrs): void {
-    check("KVM_SET_XCRS", checkXcrs(xcrs, XCR0.X87 | XCR0.SSE));
+    check("KVM_SET_XCRS", checkXcrs(xcrs, this.#cpuid.xcr0));
     for (let n = 0; n < xcrs.nr_xcrs; n++)
       if (xcrs.xcrs[n]!.xcr === 0) this.cells.setNumber(CPU.xcr0, xcrs.xcrs[n]!.value_num);
+    this.library.update_mode(this.cells.base);
   }
 
   getLapic(into: KvmLapicState = create(kvm_lapic_state)): KvmLapicState {

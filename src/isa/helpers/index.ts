@@ -37,7 +37,7 @@ import { far_return, iret } from "./return.ts";
 import { segment_check } from "./segment-check.ts";
 import { inhibit_if_ss, lldt, load_segment, ltr, selector_of } from "./segments.ts";
 import { simd_float } from "./simd/float.ts";
-import { fxrstor, fxsave, mask_move } from "./simd/state.ts";
+import { mask_move } from "./simd/mask-move.ts";
 import { carryless_multiply, compare_strings } from "./simd/text.ts";
 import { cmps, lods, movs, scas, stos } from "./strings.ts";
 import { syscall, sysenter, sysexit, sysret } from "./syscall.ts";
@@ -71,7 +71,11 @@ import {
   x87_store_register,
   x87_unary,
 } from "./x87/index.ts";
-import { xgetbv, xsetbv } from "./xcr.ts";
+import { check_xsaves, xgetbv, xsetbv } from "./xcr.ts";
+import { components_in_use } from "./xsave/components.ts";
+import { fxrstor, fxsave } from "./xsave/fxsave.ts";
+import { xrstor } from "./xsave/xrstor.ts";
+import { xsave } from "./xsave/xsave.ts";
 
 export {
   deposit_bits,
@@ -144,8 +148,12 @@ export {
   sysenter,
   sysexit,
   sysret,
+  check_xsaves,
   xgetbv,
   xsetbv,
+  components_in_use,
+  xrstor,
+  xsave,
   simd_float,
   fxsave,
   fxrstor,

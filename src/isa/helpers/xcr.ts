@@ -16,36 +16,55 @@ import { raise, raise_gp } from "./fault.ts";
 import { cpuid } from "./env.ts";
 import { update_unit_traps } from "./mode.ts";
 import { cpl, gpr, set_gpr } from "./registers.ts";
+import { in_use } from "./xsave/components.ts";
 
-/** XCR0 is the only one that exists; true: trapped. */
-function refuse(cpu: i32): bool {
-  if (!(load<u64>(cpu + CPU_cr4) & CR4_OSXSAVE)) return raise(cpu, VECTOR_UD, 0);
-  return gpr(cpu, GPR_rcx) & 0xffffffff ? raise_gp(cpu) : false;
+/** Bits of CPUID.(EAX=0DH,ECX=1):EAX. [SDM 2A CPUID] */
+const HAS_XGETBV_1: u32 = 4;
+const HAS_XSAVES: u32 = 8;
+
+function is_disabled(cpu: i32): bool {
+  return !(load<u64>(cpu + CPU_cr4) & CR4_OSXSAVE);
 }
 
-/** XGETBV: EDX:EAX from the register that ECX names. */
+/** XGETBV: EDX:EAX from XCR0, or with ECX = 1 the components in use. */
 export function xgetbv(cpu: i32): void {
-  if (refuse(cpu)) return;
-  const value = load<u64>(cpu + CPU_xcr0);
-  set_gpr(cpu, GPR_rax, value & 0xffffffff);
-  set_gpr(cpu, GPR_rdx, value >> 32);
+  const index = gpr(cpu, GPR_rcx) as u32;
+  if (is_disabled(cpu)) raise(cpu, VECTOR_UD, 0);
+  else if (index > 1 || (index == 1 && !(extensions(cpu) & HAS_XGETBV_1))) raise_gp(cpu);
+  else {
+    const xcr0 = load<u64>(cpu + CPU_xcr0);
+    const value = index ? xcr0 & in_use(cpu, true) : xcr0;
+    set_gpr(cpu, GPR_rax, value & 0xffffffff);
+    set_gpr(cpu, GPR_rdx, value >> 32);
+  }
 }
 
-/** XSETBV: EDX:EAX into the register that ECX names. */
+/** XSETBV: EDX:EAX into XCR0, the only register that ECX can name. */
 export function xsetbv(cpu: i32): void {
-  if (refuse(cpu)) return;
   const value = (gpr(cpu, GPR_rdx) << 32) | (gpr(cpu, GPR_rax) & 0xffffffff);
   const avxAlone = (value & (XCR0_AVX | XCR0_SSE)) == XCR0_AVX;
-  if (cpl(cpu) || !(value & XCR0_X87) || avxAlone || value & ~supported(cpu)) {
+  if (is_disabled(cpu)) raise(cpu, VECTOR_UD, 0);
+  else if (cpl(cpu) || (gpr(cpu, GPR_rcx) as u32) || !(value & XCR0_X87) || avxAlone || value & ~supported(cpu)) {
     raise_gp(cpu);
-    return;
+  } else {
+    store<u64>(cpu + CPU_xcr0, value);
+    update_unit_traps(cpu);
   }
-  store<u64>(cpu + CPU_xcr0, value);
-  update_unit_traps(cpu);
 }
 
-/** The state components of this processor. [SDM 2A CPUID leaf 0DH] */
+/** XSAVES and XRSTORS are for level 0, and #UD unless CPUID has them. */
+export function check_xsaves(cpu: i32): void {
+  if (!(extensions(cpu) & HAS_XSAVES)) raise(cpu, VECTOR_UD, 0);
+  else if (cpl(cpu)) raise_gp(cpu);
+}
+
+/** The state components of this processor. */
 function supported(cpu: i32): u64 {
   cpuid(cpu, 13, 0);
   return (load<u32>(cpu + CPU_scratch) as u64) | ((load<u32>(cpu + CPU_scratch + 12) as u64) << 32);
+}
+
+function extensions(cpu: i32): u32 {
+  cpuid(cpu, 13, 1);
+  return load<u32>(cpu + CPU_scratch);
 }

@@ -105,6 +105,7 @@ export const HELPERS = {
   // xcr.ts, msr.ts: operands in EAX, ECX and EDX
   xgetbv: declare("", "none", "faults writes"),
   xsetbv: declare("", "none", "faults writes"),
+  check_xsaves: declare("", "none", "faults"),
   rdmsr: declare("", "none", "faults writes"),
   wrmsr: declare("", "none", "faults writes"),
   cpuid: declare("", "none", "writes"),
@@ -119,14 +120,17 @@ export const HELPERS = {
   outs: declare("i32 i32 i64 i32", "i32", "faults writes"),
   // simd/float.ts: (kind, see float-op.ts; operands' low and high halves) -> low half of the result; the high one is in CPU.scratch
   simd_float: declare("i32 i64 i64 i64 i64", "i64", "faults writes"),
-  // simd/state.ts: (linear address, 1 for 64-bit pointers)
+  // xsave: (linear address, 1 for 64-bit pointers)
   fxsave: declare("i64 i32", "none", "faults writes"),
   fxrstor: declare("i64 i32", "none", "faults writes"),
+  // (linear address, XSAVE_FORM, 1 for 64-bit pointers)
+  xsave: declare("i64 i32 i32", "none", "faults writes"),
+  xrstor: declare("i64 i32 i32", "none", "faults writes"),
   // simd/text.ts: (immediate and 0x100 for explicit lengths, operands' halves, lengths) -> IntRes2 | index << 16 | EFLAGS << 32
   compare_strings: declare("i32 i64 i64 i64 i64 i64 i64", "i64", "pure"),
   // -> low half of the product; the high one is in CPU.scratch
   carryless_multiply: declare("i64 i64", "i64", "writes"),
-  // (state offset of the segment, offset, data, mask)
+  // simd/mask-move.ts: (state offset of the segment, offset, data, mask)
   mask_move: declare("i32 i64 i64 i64 i64 i64", "none", "faults writes"),
   // x87: i names ST(i), pops counts registers; operation is ModRM.reg of D8
   // compare.ts: (i, quiet, pops); (single, pops), (double, pops), (sign-extended integer, pops)

@@ -2,6 +2,7 @@ import * as Far from "../semantics/far.ts";
 import * as Io from "../semantics/io.ts";
 import * as Segment from "../semantics/segment.ts";
 import * as S from "../semantics/system.ts";
+import * as X from "../semantics/xsave.ts";
 import { type Row, row } from "./row.ts";
 
 const F64 = { size64: "f64" } as const;
@@ -87,6 +88,18 @@ const CONTROL: readonly Row[] = [
   row("FB", "STI", Segment.sti, ENDS),
 ];
 
+/** With REX.W x87 pointers have 64 bits. */
+const SIZES = { sizes: [32, 64] } as const;
+
+const STATE: readonly Row[] = [
+  row("NP 0F AE /4", "XSAVE M", X.xsave, { ...SIZES, feature: "xsave" }),
+  row("NP 0F AE /5", "XRSTOR M", X.xrstor, { ...SIZES, feature: "xsave" }),
+  row("NP 0F AE /6", "XSAVEOPT M", X.xsaveopt, { ...SIZES, feature: "xsaveopt" }),
+  row("NP 0F C7 /3", "XRSTORS M", X.xrstors, { ...SIZES, feature: "xsaves" }),
+  row("NP 0F C7 /4", "XSAVEC M", X.xsavec, { ...SIZES, feature: "xsavec" }),
+  row("NP 0F C7 /5", "XSAVES M", X.xsaves, { ...SIZES, feature: "xsaves" }),
+];
+
 const PORTS: readonly Row[] = [
   row("E4", "IN AL,Ib", Io.input),
   row("E5", "IN eAX,Ib", Io.input),
@@ -103,4 +116,4 @@ const PORTS: readonly Row[] = [
 ];
 
 /** Segments, far transfers, system registers and ports. [SDM 2D A.3] */
-export const SYSTEM: readonly Row[] = [...SEGMENTS, ...TRANSFERS, ...CONTROL, ...PORTS];
+export const SYSTEM: readonly Row[] = [...SEGMENTS, ...TRANSFERS, ...CONTROL, ...STATE, ...PORTS];

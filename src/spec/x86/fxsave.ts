@@ -11,6 +11,3 @@ export const FXSAVE = {
   ST0: 32,
   XMM0: 160,
 } as const;
-
-/** The XSAVE header behind it, and its state-component bits. [SDM 1 13.4.2, 13.1] */
-export const XSAVE_HEADER = { XSTATE_BV: 512, X87: 1, SSE: 2 } as const;
