@@ -10,6 +10,7 @@ import { memorySuite } from "./memory.suite.ts";
 import { paravirtSuite } from "./paravirt.suite.ts";
 import { randomCodeSuite } from "./random-code.suite.ts";
 import { stateSuite } from "./state.suite.ts";
+import { xsaveSuite } from "./xsave.suite.ts";
 
 /** What every engine must do alike, through the KVM API alone, with guests written by hand. */
 export function engineSuite(name: string, makeSubject: () => Subject): void {
@@ -23,6 +24,7 @@ export function engineSuite(name: string, makeSubject: () => Subject): void {
     ioeventfdSuite(makeSubject);
     paravirtSuite(makeSubject);
     stateSuite(makeSubject);
+    xsaveSuite(makeSubject);
     randomCodeSuite(makeSubject);
   });
 }

@@ -14,7 +14,6 @@ import {
   kvm_regs,
   kvm_translation,
   kvm_vcpu_events,
-  kvm_xcrs,
 } from "../../src/spec/kvm/vcpu-struct.ts";
 import {
   KVM_IRQCHIP_IOAPIC,
@@ -28,9 +27,7 @@ import {
   kvm_pit_config,
 } from "../../src/spec/kvm/vm-struct.ts";
 import { APIC } from "../../src/spec/lapic.ts";
-import { FXSAVE } from "../../src/spec/x86/fxsave.ts";
 import { MSR } from "../../src/spec/x86/msr.ts";
-import { XSAVE } from "../../src/spec/x86/xsave.ts";
 import { Code, R } from "./assembler.ts";
 import { AT, errnoOf, Guest, type GuestOptions, need, type Subject } from "./guest.ts";
 
@@ -131,94 +128,6 @@ export function stateSuite(makeSubject: () => Subject): void {
       expect([...after.fpr.subarray(0, 10)]).toEqual([0, 0, 0, 0, 0, 0, 0, 0x80, 0xff, 0x3f]);
       expect([...after.fpr.subarray(16, 26)]).toEqual([1, 2, 3, 4, 5, 6, 7, 0x80, 0xff, 0x3f]);
       expect(guest.regs().rax).toBe(0x3736353433323130n);
-    });
-
-    test("the XSAVE area", (context) => {
-      need(context, makeSubject(), "KVM_CAP_XSAVE");
-      const guest = guestOf();
-      const area = guest.vcpu.getXsave();
-      area.bytes.set(
-        Uint8Array.from({ length: 256 }, (_, n) => n ^ 0x5a),
-        FXSAVE.XMM0,
-      );
-      area.dataView.setUint16(FXSAVE.FCW, 0x27f, true);
-      area.dataView.setUint32(FXSAVE.MXCSR, 0x1fa0, true);
-      area.dataView.setUint32(XSAVE.XSTATE_BV, 3, true);
-      guest.vcpu.setXsave(area);
-      guest.next();
-      expect(guest.vcpu.getXsave().bytes).toEqual(area.bytes);
-      expect(guest.vcpu.getFpu()).toMatchObject({ fcw: 0x27f });
-      area.dataView.setUint32(XSAVE.XSTATE_BV + 4, 0x4000_0000, true);
-      expect(errnoOf(() => guest.vcpu.setXsave(area))).toBe("EINVAL");
-    });
-
-    test("an XSAVE area with components that are not there, in compacted format, or with reserved bits", (context) => {
-      need(context, makeSubject(), "KVM_CAP_XSAVE");
-      const guest = guestOf();
-      const wrong = (at: number, value: number): string => {
-        const area = guest.vcpu.getXsave();
-        area.dataView.setUint32(XSAVE.XSTATE_BV, 3, true);
-        area.dataView.setUint32(at, value, true);
-        return errnoOf(() => guest.vcpu.setXsave(area));
-      };
-      expect(wrong(XSAVE.XSTATE_BV, 0x4000_0000)).toBe("EINVAL");
-      expect(wrong(XSAVE.XCOMP_BV + 4, 0x8000_0000)).toBe("EINVAL");
-      expect(wrong(XSAVE.RESERVED, 1)).toBe("EINVAL");
-      expect(wrong(XSAVE.EXTENDED - 4, 1)).toBe("EINVAL");
-      expect(wrong(FXSAVE.MXCSR, 0x1_1f80)).toBe("EINVAL");
-      expect(wrong(FXSAVE.MXCSR, 0x1f80)).toBe("");
-    });
-
-    test("components that an XSAVE area leaves out become initial", (context) => {
-      need(context, makeSubject(), "KVM_CAP_XSAVE");
-      const guest = guestOf();
-      guest.vcpu.setFpu(create(kvm_fpu, { fcw: 0x27f, mxcsr: 0x1fa0, xmm: new Uint8Array(256).fill(1) }));
-      const area = guest.vcpu.getXsave();
-      expect(area.dataView.getUint32(XSAVE.XSTATE_BV, true) & 3).toBe(3);
-      area.dataView.setUint32(XSAVE.XSTATE_BV, 0, true);
-      guest.vcpu.setXsave(area);
-      const fpu = guest.vcpu.getFpu();
-      expect(fpu).toMatchObject({ fcw: 0x37f, mxcsr: 0x1f80 });
-      expect(fpu.xmm).toEqual(new Uint8Array(256));
-    });
-
-    test("KVM_GET_XSAVE2 gives what KVM_GET_XSAVE gives", (context) => {
-      need(context, makeSubject(), "KVM_CAP_XSAVE2");
-      const guest = guestOf();
-      const area = guest.vcpu.getXsave2();
-      expect(area.bytes.length).toBe(makeSubject().engine.checkExtension(CAP.KVM_CAP_XSAVE2));
-      expect(area.bytes).toEqual(guest.vcpu.getXsave().bytes);
-    });
-
-    test("upper halves of vector registers in the XSAVE area", (context) => {
-      need(context, makeSubject(), "KVM_CAP_XSAVE");
-      const guest = guestOf();
-      const { entries, nent } = guest.vcpu.getCpuid2();
-      const leaf = Array.from({ length: nent }, (_, n) => entries[n]!).find((e) => e.function === 13 && e.index === 0);
-      context.skip(((leaf?.eax ?? 0) & 4) === 0, "the engine has no AVX");
-      const area = guest.vcpu.getXsave();
-      area.bytes.set(
-        Uint8Array.from({ length: 256 }, (_, n) => n ^ 0xa5),
-        XSAVE.AVX,
-      );
-      area.dataView.setUint32(XSAVE.XSTATE_BV, 4, true);
-      guest.vcpu.setXsave(area);
-      const now = guest.vcpu.getXsave();
-      expect(now.dataView.getUint32(XSAVE.XSTATE_BV, true) & 4).toBe(4);
-      expect(now.bytes.subarray(XSAVE.AVX, XSAVE.AVX + 256)).toEqual(area.bytes.subarray(XSAVE.AVX, XSAVE.AVX + 256));
-    });
-
-    test("XCR0", (context) => {
-      need(context, makeSubject(), "KVM_CAP_XCRS");
-      const guest = guestOf();
-      const xcrs = create(kvm_xcrs, { nr_xcrs: 1 });
-      xcrs.xcrs[0]!.value_num = 3;
-      guest.vcpu.setXcrs(xcrs);
-      expect(guest.vcpu.getXcrs().xcrs[0]!.value_num).toBe(3);
-      for (const impossible of [2, 0, 0x4000_0001, 0x1_0000_0001]) {
-        xcrs.xcrs[0]!.value_num = impossible;
-        expect(errnoOf(() => guest.vcpu.setXcrs(xcrs))).toBe("EINVAL");
-      }
     });
 
     test("debug registers", (context) => {

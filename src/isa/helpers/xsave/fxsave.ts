@@ -33,6 +33,7 @@ export function fxsave(cpu: i32, linear: u64, wide: i32): void {
   write_part(cpu, linear, cpu + IMAGE, image_length(cpu));
 }
 
+/** The way back; reserved bits of MXCSR raise #GP. */
 export function fxrstor(cpu: i32, linear: u64, wide: i32): void {
   if (probe(cpu, linear, LEGACY_SIZE, ACCESS_READ)) return;
   if (read_part(cpu, linear, cpu + IMAGE, image_length(cpu))) return;
