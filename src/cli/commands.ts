@@ -53,6 +53,32 @@ const IMAGES_OPTIONS = {
   help: HELP,
 } as const satisfies OptionTable;
 
+const DISK_OPTIONS = {
+  format: { short: "f", value: "raw|qcow2", help: "Format of the new image; qcow2 if not given." },
+  "source-format": {
+    value: "raw|qcow2",
+    help: "Format of the image that is there, instead of what its first bytes tell.",
+  },
+  backing: {
+    short: "b",
+    value: "FILE",
+    help: "create: make an overlay of this image, which then must not change any more.",
+  },
+  "backing-format": {
+    short: "F",
+    value: "raw|qcow2",
+    help: "Format of --backing, instead of what its first bytes tell.",
+  },
+  "cluster-size": { value: "SIZE", help: "Of a new qcow2 image: 512 to 2M, a power of two; 64K if not given." },
+  compat: { value: "2|3", help: "Version of a new qcow2 image; 3 if not given." },
+  compression: { value: "zlib|zstd", help: "How a new qcow2 image compresses; zlib if not given." },
+  compress: { short: "c", help: "convert: store the data compressed." },
+  repair: { short: "r", help: "check: mend the counts, if nothing else is wrong." },
+  shrink: { help: "resize: allow that the disk becomes smaller." },
+  json: { help: "Print JSON." },
+  help: HELP,
+} as const satisfies OptionTable;
+
 /** Options before a command. */
 export const GLOBAL_OPTIONS = {
   help: HELP,
@@ -101,8 +127,36 @@ export const IMAGES: CommandSpec<typeof IMAGES_OPTIONS> = {
   ],
 };
 
+/** tskvm disk */
+export const DISK: CommandSpec<typeof DISK_OPTIONS> = {
+  name: "disk",
+  usage: "ACTION FILE... [OPTION...]",
+  summary: "make, show, check and change disk images",
+  description: [
+    "Raw and qcow2 images, with what QEMU's qemu-img calls backing files and internal snapshots. A size is a number of bytes with K, M, G or T behind it.",
+    "Nothing is overwritten: a file that is there already is an error. check ends with status 0 for a sound image, 2 for errors, 3 for lost room.",
+  ],
+  actions: [
+    ["create FILE [SIZE]", "Make an empty disk; with --backing an overlay, of that image's size if none is given."],
+    ["info FILE...", "What an image is."],
+    ["check FILE", "Whether a qcow2 image is sound; --repair mends its counts."],
+    ["convert FILE NEWFILE", "Copy to a new image of another format, without backing files."],
+    ["resize FILE [+]SIZE", "Make a disk larger, or smaller with --shrink."],
+    ["commit FILE", "Write an overlay into the image it stands on, and empty it."],
+    ["snapshot FILE [ACTION NAME]", "List the snapshots in a qcow2 image; or create, apply or delete one."],
+  ],
+  options: DISK_OPTIONS,
+  examples: [
+    [
+      "a disk, and an overlay that keeps it as it is",
+      "tskvm disk create base.qcow2 10G && tskvm disk create -b base.qcow2 work.qcow2",
+    ],
+    ["smaller, to give away", "tskvm disk convert -c work.qcow2 gift.qcow2"],
+  ],
+};
+
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly CommandSpec[] = [RUN, IMAGES];
+export const COMMANDS: readonly CommandSpec[] = [RUN, IMAGES, DISK];
 
 /** The values that a command was given. */
 export type ValuesOf<S> = S extends CommandSpec<infer T> ? OptionValues<T> : never;

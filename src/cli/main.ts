@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { UserError } from "../base/assert.ts";
 import { type CommandLine, type OptionSpec, type OptionTable, parseCommandLine } from "./command-line.ts";
-import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, IMAGES, RUN } from "./commands.ts";
+import { COMMANDS, type CommandSpec, DISK, GLOBAL_OPTIONS, IMAGES, RUN } from "./commands.ts";
 import { type Ending, printError, printFailure, STATUS_ERROR } from "./ending.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { nearest } from "./nearest.ts";
@@ -20,6 +20,7 @@ function command<T extends OptionTable & { readonly help: OptionSpec }>(
 const RUNNERS: { readonly [name: string]: (args: readonly string[]) => Promise<Ending> } = {
   run: command(RUN, async () => (await import("./run.ts")).run),
   images: command(IMAGES, async () => (await import("./images.ts")).images),
+  disk: command(DISK, async () => (await import("./disk.ts")).disk),
 };
 
 async function main(args: readonly string[]): Promise<Ending> {
@@ -43,7 +44,7 @@ function runnerOf(name: string) {
   if (Object.hasOwn(RUNNERS, name)) return RUNNERS[name]!;
   const names = Object.keys(RUNNERS);
   const guess = nearest(name, names);
-  const list = `The commands are ${names.join(" and ")}; \`tskvm --help\` tells more.`;
+  const list = `The commands are ${names.join(", ")}; \`tskvm --help\` tells more.`;
   throw new UserError(`unknown command "${name}"`, guess === undefined ? list : `Did you mean ${guess}? ${list}`);
 }
 
