@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { AT, HelperMachine, type Host, SELECTOR } from "../../test/isa/helper-machine.ts";
 import { CR0, CR4, DR6, DR7, EFER } from "../spec/x86/control-register.ts";
 import { MSR } from "../spec/x86/msr.ts";
-import { CPU, EFLAGS, EXIT, MODE, REPLAY_ENTRY, SEGMENT, segmentOffset, TRAP, VECTOR } from "./state.ts";
+import { CPU, EFLAGS, EXIT, FEATURE, MODE, REPLAY_ENTRY, SEGMENT, segmentOffset, TRAP, VECTOR } from "./state.ts";
 
 const GP = { vector: VECTOR.GP, error: 0 };
 const UD = { vector: VECTOR.UD, error: 0 };
@@ -318,6 +318,9 @@ describe("XCR0 and the time-stamp counter", () => {
       },
     }).longMode(3);
     machine.set(CPU.tscAux, 9);
+    machine.call("rdtsc", 1);
+    expect(machine.fault()).toEqual({ vector: VECTOR.UD, error: 0 });
+    machine.set32(CPU.features, FEATURE.rdtscp);
     machine.call("rdtsc", 1);
     expect([machine.gpr("rax"), machine.gpr("rdx"), machine.gpr("rcx")]).toEqual([6n, 5n, 9n]);
     machine.set(CPU.cr4, CR4.PAE | CR4.TSD);

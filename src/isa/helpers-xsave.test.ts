@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { HelperMachine } from "../../test/isa/helper-machine.ts";
 import { CR4, XCR0 } from "../spec/x86/control-register.ts";
 import { XSAVE } from "../spec/x86/xsave.ts";
-import { CPU, VECTOR } from "./state.ts";
+import { CPU, FEATURE, VECTOR } from "./state.ts";
 import { XSAVE_FORM } from "./xsave-form.ts";
 
 const AREA = 0x10_0000;
@@ -11,11 +11,11 @@ const ALL = XCR0.X87 | XCR0.SSE | XCR0.AVX;
 /** The first address that the set-ups do not map. */
 const UNMAPPED = 0x20_0000;
 
-/** CPUID.(EAX=0DH,ECX=0):EAX and (ECX=1):EAX: x87 to AVX, with every instruction. */
+/** x87 to AVX, with every instruction; CPUID.(EAX=0DH,ECX=0):EAX is all that is asked. */
 function machine(mode: "64" | "32" = "64", level: 0 | 3 = 0): HelperMachine {
   const made: HelperMachine = new HelperMachine({
-    cpuid: (_cpu, leaf, subleaf) => {
-      const eax = leaf !== 13 ? 0 : subleaf === 0 ? ALL : 15;
+    cpuid: (_cpu, leaf) => {
+      const eax = leaf === 13 ? ALL : 0;
       for (const [at, value] of [eax, 0, 0, 0].entries()) made.set32(CPU.scratch + 4 * at, value);
       return undefined;
     },
@@ -24,6 +24,7 @@ function machine(mode: "64" | "32" = "64", level: 0 | 3 = 0): HelperMachine {
   else made.protectedMode(level);
   made.set(CPU.cr4, made.get(CPU.cr4) | BigInt(CR4.OSXSAVE));
   made.set(CPU.xcr0, ALL);
+  made.set32(CPU.features, FEATURE.xgetbv1 | FEATURE.xsaves);
   made.set32(CPU.fcw, 0x37f);
   made.set32(CPU.mxcsr, 0x1f80);
   return made;
@@ -274,5 +275,14 @@ describe("XGETBV, XSETBV and the level of XSAVES", () => {
     const supervisor = machine();
     supervisor.call("check_xsaves");
     expect(supervisor.fault()).toBeUndefined();
+  });
+
+  test("without their CPUID bits XGETBV(1) is #GP and XSAVES #UD", () => {
+    const made = machine();
+    made.set32(CPU.features, 0);
+    xgetbv(made, 1);
+    expect(made.fault()).toEqual(GP);
+    made.call("check_xsaves");
+    expect(made.fault()).toEqual({ vector: VECTOR.UD, error: 0 });
   });
 });

@@ -145,8 +145,13 @@ export const CPU = place([
   ["pat", 8],
   ["tscAux", 8],
   ["debugctl", 8],
+  ["miscFeatures", 8],
+  // 1 from MONITOR until an event is delivered
+  ["monitorArmed", 4],
   // Physical address width in bits, for reserved bits of page tables
   ["maxPhyAddr", 4],
+  // Bits of FEATURE
+  ["features", 4],
   // Why run() must stop or what must be delivered: see TRAP
   ["trap", 4],
   ["faultVector", 4],
@@ -212,6 +217,9 @@ export function segmentOffset(name: SegmentName): number {
 
 /** Bits of CPU.mode: code size in bits 0-1, then what else a jump cache entry depends on. */
 export const MODE = { code16: 0, code32: 1, code64: 2, sizeMask: 3, user: 4, single: 8 } as const;
+
+/** CPU.features: what CPUID shows of the features whose instructions do not exist without it. */
+export const FEATURE = { rdtscp: 1, rdpid: 2, xgetbv1: 4, xsaves: 8, monitor: 16 } as const;
 
 /** CPU.trap: why the running handler returned. */
 export const TRAP = {

@@ -1,6 +1,6 @@
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { HostMemory } from "../memory/memory-slot.ts";
-import type { KvmCpuid2 } from "../spec/kvm/vcpu-struct.ts";
+import type { KvmCpuid2, KvmMsrs } from "../spec/kvm/vcpu-struct.ts";
 import type {
   KvmClockData,
   KvmEnableCap,
@@ -37,6 +37,10 @@ export interface Engine {
   getSupportedCpuid(): KvmCpuid2;
   /** KVM_GET_MSR_INDEX_LIST: the MSRs to save and restore. */
   getMsrIndexList(): Uint32Array;
+  /** KVM_GET_MSR_FEATURE_INDEX_LIST: the MSRs that describe what the engine can do. */
+  getMsrFeatureIndexList(): Uint32Array;
+  /** KVM_GET_MSRS on /dev/kvm, of those: how many were read before one that is no such MSR. */
+  getMsrs(msrs: KvmMsrs): number;
   /** KVM_CREATE_VM */
   createVm(options?: CreateVmOptions): Vm;
 }

@@ -11,6 +11,7 @@ import { MachineControl } from "../machine/control.ts";
 import { Machine } from "../machine/machine.ts";
 import { ENOMEM } from "../spec/kvm/errno.ts";
 import { HostClock } from "./host-clock.ts";
+import { HostRandom } from "./host-random.ts";
 import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.ts";
 
 interface Consoles {
@@ -25,7 +26,7 @@ function post(message: WorkerMessage): void {
 function createMachine(setup: WorkerSetup, consoles: Consoles): Machine {
   const clock = new HostClock();
   return new Machine(setup.config, {
-    engine: new WasmEngine(setup.modules, clock),
+    engine: new WasmEngine(setup.modules, clock, new HostRandom()),
     clock,
     ...consoles,
     alarm: new SharedAlarm(setup.alarm),

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { afterAll } from "vitest";
 import type { Clock } from "../../src/base/clock.ts";
+import { SeededRandom } from "../../src/base/random.ts";
 import { WasmEngine } from "../../src/engine/wasm/engine.ts";
 import type { WasmModules } from "../../src/engine/wasm/library.ts";
 import { WasmVcpu } from "../../src/engine/wasm/vcpu.ts";
@@ -53,7 +54,7 @@ function tell(vcpu: Vcpu, milliseconds?: number, event?: Int32Array): void {
 
 function makeSubject(): Subject {
   return {
-    engine: new WasmEngine(modules, new CountingClock()),
+    engine: new WasmEngine(modules, new CountingClock(), new SeededRandom(1)),
     watch: (vcpu) => tell(vcpu),
     kickFromThread: (vcpu, milliseconds) => tell(vcpu, milliseconds),
     signalFromThread: (vcpu, event, milliseconds) => tell(vcpu, milliseconds, event.words),

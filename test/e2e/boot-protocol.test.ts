@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { resolveImage, UserError } from "tskvm";
 import { describe, expect, test } from "vitest";
+import { SeededRandom } from "../../src/base/random.ts";
 import { WasmEngine } from "../../src/engine/wasm/engine.ts";
 import type { BootMode } from "../../src/firmware/initial-state.ts";
 import { MachineControl, REQUEST } from "../../src/machine/control.ts";
@@ -26,7 +27,7 @@ function bootPacked(kernel: Uint8Array, mode: BootMode): string {
   const boot = { kernel, kernelName: "bzImage", commandLine: "earlyprintk=serial,ttyS0,115200 nokaslr", mode };
   const machine = new Machine(
     { memorySize: 256 << 20, boot, onReset: "end" },
-    { engine: new WasmEngine(modules, clock), clock, serial, control },
+    { engine: new WasmEngine(modules, clock, new SeededRandom(1)), clock, serial, control },
   );
   expect(machine.run()).toEqual({ kind: "stopped" });
   machine.close();

@@ -20,6 +20,8 @@ const THREAD = "reads or writes a segment base that the harness lives on";
 
 const COMPONENTS = "saves or restores the state components that the kernel enabled";
 
+const KERNEL_ONLY = "is the kernel's, and some processors let programs have it";
+
 /** Mnemonics that no generated program has. */
 const EXCLUDED: Readonly<Record<string, string>> = {
   INT: KERNEL,
@@ -58,6 +60,9 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   CPUID: MACHINE,
   RDRAND: MACHINE,
   RDSEED: MACHINE,
+  RDPID: MACHINE,
+  MONITOR: KERNEL_ONLY,
+  MWAIT: KERNEL_ONLY,
   RCPPS: APPROXIMATE,
   RCPSS: APPROXIMATE,
   RSQRTPS: APPROXIMATE,

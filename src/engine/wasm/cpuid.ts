@@ -1,5 +1,5 @@
 import { create, view } from "../../base/struct-layout.ts";
-import { CPU } from "../../isa/state.ts";
+import { CPU, FEATURE } from "../../isa/state.ts";
 import { COMPLETE_SETS } from "../../isa/table/facts.ts";
 import { KVM_CPUID_FEATURES, KVM_CPUID_SIGNATURE, KVM_FEATURE, KVM_SIGNATURE } from "../../spec/kvm/paravirt.ts";
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, type KvmCpuid2, kvm_cpuid2 } from "../../spec/kvm/vcpu-struct.ts";
@@ -38,6 +38,8 @@ const SYSTEM_FEATURES = [
   "pse",
   "tsc",
   "msr",
+  "mce",
+  "mca",
   "pae",
   "apic",
   "mtrr",
@@ -50,6 +52,8 @@ const SYSTEM_FEATURES = [
   "hypervisor",
   "arat",
   "smep",
+  "umip",
+  "tsc_adjust",
   "erms",
   "fsrm",
   "zero_fcs_fds",
@@ -120,6 +124,8 @@ function baseEntries(): Entry[] {
     entry(1, { eax: PROCESSOR_SIGNATURE, ebx: 0x0001_0800 }),
     entry(2, { eax: 1 }),
     entry(4, indexed),
+    // MONITOR's line, smallest and largest, and no extensions
+    entry(5, { eax: 64, ebx: 64 }),
     entry(6),
     entry(7, indexed),
     entry(KVM_CPUID_SIGNATURE, {
@@ -216,6 +222,13 @@ export class CpuidTable {
     cells.setI32(CPU.scratch + 4, known === undefined ? 0 : currentEbx(known, cells));
     cells.setI32(CPU.scratch + 8, known === undefined ? 0 : currentEcx(known, cells));
     cells.setI32(CPU.scratch + 12, known?.edx ?? 0);
+  }
+
+  /** Bits of FEATURE for CPU.features. */
+  get features(): number {
+    let bits = 0;
+    for (const [name, bit] of Object.entries(FEATURE)) if (this.has(name)) bits |= bit;
+    return bits;
   }
 
   /** The bits of XCR0 (its low half) that exist. */

@@ -1,9 +1,11 @@
 import type { Clock } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
 import type { CreateVmOptions, Engine } from "../../kvm/engine.ts";
 import { KvmError } from "../../kvm/errno.ts";
 import { EINVAL, ENOMEM } from "../../spec/kvm/errno.ts";
+import { FEATURE_MSRS, MSR_RULES } from "../../spec/kvm/msr.ts";
 import { KVM_VCPU_MMAP_SIZE } from "../../spec/kvm/run-struct.ts";
-import type { KvmCpuid2 } from "../../spec/kvm/vcpu-struct.ts";
+import type { KvmCpuid2, KvmMsrs } from "../../spec/kvm/vcpu-struct.ts";
 import { capability } from "./capabilities.ts";
 import { supportedCpuid } from "./cpuid.ts";
 import type { WasmModules } from "./library.ts";
@@ -19,10 +21,12 @@ export class WasmEngine implements Engine {
   readonly name = "wasm";
   readonly #modules: WasmModules;
   readonly #clock: Clock;
+  readonly #random: Random;
 
-  constructor(modules: WasmModules, clock: Clock) {
+  constructor(modules: WasmModules, clock: Clock, random: Random) {
     this.#modules = modules;
     this.#clock = clock;
+    this.#random = random;
   }
 
   getApiVersion(): number {
@@ -45,10 +49,25 @@ export class WasmEngine implements Engine {
     return Uint32Array.from([...STATE_MSR_INDICES, ...Msrs.indices()]);
   }
 
+  getMsrFeatureIndexList(): Uint32Array {
+    return Uint32Array.from(FEATURE_MSRS);
+  }
+
+  getMsrs(msrs: KvmMsrs): number {
+    for (let n = 0; n < msrs.nmsrs; n++) {
+      const entry = msrs.entries[n]!;
+      const rule = FEATURE_MSRS.includes(entry.index) && MSR_RULES.find(({ index }) => index === entry.index);
+      if (!rule) return n;
+      entry.data_lo = rule.lo ?? 0;
+      entry.data_hi = rule.hi ?? 0;
+    }
+    return msrs.nmsrs;
+  }
+
   createVm(options: CreateVmOptions = {}): WasmVm {
     if (options.type) throw new KvmError("KVM_CREATE_VM", EINVAL, `type ${options.type}`);
     try {
-      return new WasmVm(this.#modules, this.#clock, options.maxMemory ?? DEFAULT_MAX_MEMORY);
+      return new WasmVm(this.#modules, this.#clock, this.#random, options.maxMemory ?? DEFAULT_MAX_MEMORY);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw new KvmError("KVM_CREATE_VM", ENOMEM, error.message);

@@ -1,3 +1,4 @@
+import type { Random } from "../../base/random.ts";
 import { isHardwareEnabled } from "../../irqchip/apic-page.ts";
 import type { Irqchip } from "../../irqchip/irqchip.ts";
 import { CPU, MODE } from "../../isa/state.ts";
@@ -27,6 +28,7 @@ export interface EnvironmentParts {
   readonly cpuid: CpuidTable;
   readonly msrs: Msrs;
   readonly tsc: TimeStampCounter;
+  readonly random: Random;
   readonly taskPriority: TaskPriority;
   readonly hypercalls: Hypercalls;
   /** Whether the guest's instructions are being executed, not an event delivered. */
@@ -75,6 +77,7 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
       if (leaf === 1 && lapic && !isHardwareEnabled(lapic))
         cells.setI32(CPU.scratch + 12, cells.i32(CPU.scratch + 12) & ~APIC);
     },
+    random_bits: () => answer(parts.random.next(), parts.random.next()),
     tsc: () => cells.setNumber(CPU.exitData, parts.tsc.read()),
     msr_read: (_cpu, index) => {
       taskPriority.toLapic();

@@ -1,7 +1,7 @@
 import { CPU, SEGMENT, segmentOffset } from "../../isa/state.ts";
 import type { KvmMsrs } from "../../spec/kvm/vcpu-struct.ts";
 import { EFER } from "../../spec/x86/control-register.ts";
-import { MSR } from "../../spec/x86/msr.ts";
+import { MISC_FEATURES, MSR } from "../../spec/x86/msr.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 import type { Msrs } from "./msrs.ts";
 
@@ -21,6 +21,7 @@ const STATE_MSRS: ReadonlyMap<number, number> = new Map([
   [MSR.SYSENTER_EIP, CPU.sysenterEip],
   [MSR.PAT, CPU.pat],
   [MSR.DEBUGCTL, CPU.debugctl],
+  [MSR.MISC_FEATURES_ENABLES, CPU.miscFeatures],
 ]);
 
 /** MSRs to save and restore, for KVM_GET_MSR_INDEX_LIST. */
@@ -31,7 +32,7 @@ export function getMsrs(cells: CpuCells, others: Msrs, msrs: KvmMsrs): number {
   for (let n = 0; n < msrs.nmsrs; n++) {
     const entry = msrs.entries[n]!;
     const at = STATE_MSRS.get(entry.index);
-    if (at === undefined && !others.read(entry.index)) return n;
+    if (at === undefined && !others.read(entry.index, true)) return n;
     const field = at ?? CPU.exitData;
     entry.data_lo = cells.lo(field);
     entry.data_hi = cells.hi(field);
@@ -57,7 +58,7 @@ export function setMsrs(cells: CpuCells, others: Msrs, msrs: KvmMsrs): number {
     const at = STATE_MSRS.get(index);
     if (at === undefined) {
       cells.setWide(CPU.exitData, data_lo, data_hi);
-      if (!others.write(index)) return n;
+      if (!others.write(index, true)) return n;
     } else if (isPossible(index, data_lo, data_hi)) writeState(cells, index, at, data_lo, data_hi);
     else return n;
   }
@@ -68,6 +69,7 @@ export function setMsrs(cells: CpuCells, others: Msrs, msrs: KvmMsrs): number {
 function isPossible(index: number, lo: number, hi: number): boolean {
   if (index === MSR.EFER) return hi === 0 && (lo & ~EFER_BITS) === 0;
   if (index === MSR.PAT) return isPat(lo) && isPat(hi);
+  if (index === MSR.MISC_FEATURES_ENABLES) return hi === 0 && (lo & ~MISC_FEATURES.CPUID_FAULT) === 0;
   return !ADDRESSES.has(index) || (hi << 16) >> 16 === (hi | 0);
 }
 

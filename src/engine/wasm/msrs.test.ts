@@ -19,6 +19,7 @@ function setUp() {
   const clock = new ManualClock();
   const memory = createFlatMemory(0x1000);
   const cells = new CpuCells(new ArrayBuffer(CPU_SIZE), 0);
+  cells.setI32(CPU.maxPhyAddr, 40);
   const tsc = new TimeStampCounter(clock, 1_000_000);
   const cpuid = new CpuidTable();
   cpuid.set(supportedCpuid());

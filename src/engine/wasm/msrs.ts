@@ -1,29 +1,18 @@
 import type { LapicRegisters } from "../../irqchip/lapic-registers.ts";
 import { CPU } from "../../isa/state.ts";
+import { MSR_RULES, type MsrRule } from "../../spec/kvm/msr.ts";
 import { KVM_MSR } from "../../spec/kvm/paravirt.ts";
+import { HWCR_MC_STATUS_WRITE } from "../../spec/x86/machine-check.ts";
 import { MSR } from "../../spec/x86/msr.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 import type { CpuidTable } from "./cpuid.ts";
+import { type StoredMsr, writeStored } from "./msr-rules.ts";
 import type { PvEoi } from "./pv-eoi.ts";
 import type { Pvclock } from "./pvclock.ts";
 import type { TimeStampCounter } from "./time-stamp-counter.ts";
+import { TscMsrs } from "./tsc-msrs.ts";
 
 const TWO_32 = 0x1_0000_0000;
-const VARIABLE_MTRRS = 8;
-/** RDCL_NO, IBRS_ALL's absence, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO: nothing here speculates. [SDM 4 2.1] */
-const ARCH_CAPABILITIES = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x100;
-/** 8 variable ranges, fixed ranges, write combining. [SDM 3A 12.11.1] */
-const MTRR_CAPABILITIES = VARIABLE_MTRRS | 0x100 | 0x400;
-
-/** MSRs that are nothing but storage, with the value they have after reset (high, low). */
-const STORED: readonly (readonly [number, number, number])[] = [
-  [MSR.MISC_ENABLE, 0, 1],
-  [MSR.MCG_STATUS, 0, 0],
-  [MSR.MTRR_DEF_TYPE, 0, 0],
-  ...[MSR.MTRR_FIX64K_00000, MSR.MTRR_FIX16K_80000, MSR.MTRR_FIX16K_A0000].map((index) => [index, 0, 0] as const),
-  ...Array.from({ length: 8 }, (_, n) => [MSR.MTRR_FIX4K_C0000 + n, 0, 0] as const),
-  ...Array.from({ length: 2 * VARIABLE_MTRRS }, (_, n) => [MSR.MTRR_PHYSBASE0 + n, 0, 0] as const),
-];
 
 export interface MsrParts {
   readonly cells: CpuCells;
@@ -40,55 +29,72 @@ export interface MsrParts {
  */
 export class Msrs {
   readonly #parts: MsrParts;
-  readonly #stored = new Map<number, { lo: number; hi: number }>();
+  readonly #tsc: TscMsrs;
+  readonly #stored = new Map<number, StoredMsr>();
 
   constructor(parts: MsrParts) {
     this.#parts = parts;
-    for (const [index, hi, lo] of STORED) this.#stored.set(index, { lo, hi });
-    for (const index of Object.values(KVM_MSR)) this.#stored.set(index, { lo: 0, hi: 0 });
+    this.#tsc = new TscMsrs(parts.cells, parts.tsc);
+    for (const rule of MSR_RULES) this.#stored.set(rule.index, { lo: rule.lo ?? 0, hi: rule.hi ?? 0, rule });
+    for (const index of Object.values(KVM_MSR))
+      this.#stored.set(index, { lo: 0, hi: 0, rule: { index, write: "stored" } });
   }
 
   /** MSRs to save and restore. */
   static indices(): number[] {
-    return [MSR.TSC, ...STORED.map(([index]) => index), ...Object.values(KVM_MSR)];
+    const variable = MSR_RULES.filter((rule) => !rule.constant);
+    return [MSR.TSC, MSR.TSC_ADJUST, ...variable.map((rule) => rule.index), ...Object.values(KVM_MSR)];
   }
 
-  /** RDMSR into CPU.exitData; false is #GP(0). */
-  read(index: number): boolean {
-    const { cells, tsc, cpuid } = this.#parts;
+  /** RDMSR, or with `host` KVM_GET_MSRS, into CPU.exitData; false is #GP(0). */
+  read(index: number, host = false): boolean {
     const stored = this.#stored.get(index);
-    if (stored) cells.setWide(CPU.exitData, stored.lo, stored.hi);
-    else if (index === MSR.TSC) cells.setNumber(CPU.exitData, tsc.read());
-    else if (index === MSR.MTRRCAP) cells.setWide(CPU.exitData, MTRR_CAPABILITIES, 0);
-    else if (index === MSR.ARCH_CAPABILITIES && cpuid.has("arch_capabilities"))
-      cells.setWide(CPU.exitData, ARCH_CAPABILITIES, 0);
-    else if (index === MSR.PLATFORM_ID || index === MSR.BIOS_SIGN_ID || index === MSR.MCG_CAP)
-      cells.setWide(CPU.exitData, 0, 0);
+    if (stored) {
+      if (stored.rule.unreadable || !(host || this.#isShown(stored.rule))) return false;
+      this.#parts.cells.setWide(CPU.exitData, stored.lo, stored.hi);
+    } else if (index === MSR.TSC) this.#tsc.readCounter();
+    else if (index === MSR.TSC_ADJUST) this.#tsc.readAdjust();
     else return this.#readApic(index);
     return true;
   }
 
-  /** WRMSR of CPU.exitData; false is #GP(0). */
-  write(index: number): boolean {
-    const { cells, tsc, pvclock } = this.#parts;
+  /** WRMSR, or with `host` KVM_SET_MSRS, of CPU.exitData; false is #GP(0). */
+  write(index: number, host = false): boolean {
+    const { cells, pvclock } = this.#parts;
     const lo = cells.lo(CPU.exitData);
     const hi = cells.hi(CPU.exitData);
     const stored = this.#stored.get(index);
     if (index === KVM_MSR.PV_EOI_EN && !this.#parts.pvEoi.write(lo, hi)) return false;
-    if (stored) {
-      stored.lo = lo;
-      stored.hi = hi;
-    } else if (index === MSR.TSC) {
-      tsc.write(hi * TWO_32 + lo);
-      pvclock.stale = true;
-      pvclock.update();
-    } else if (index !== MSR.BIOS_SIGN_ID) return this.#writeApic(index, lo, hi);
-    const gpa = hi * TWO_32 + lo;
-    const enabled = lo & 1;
+    if (stored) return this.#writeStored(stored, lo, hi, host);
+    if (index === MSR.TSC) this.#tsc.writeCounter(host);
+    else if (index !== MSR.TSC_ADJUST) return this.#writeApic(index, lo, hi);
+    else if (host || this.#parts.cpuid.has("tsc_adjust")) this.#tsc.writeAdjust(host);
+    pvclock.stale = true;
+    pvclock.update();
+    return true;
+  }
+
+  #writeStored(stored: StoredMsr, lo: number, hi: number, host: boolean): boolean {
+    const { rule } = stored;
+    const physicalAddressBits = this.#parts.cells.i32(CPU.maxPhyAddr);
+    const canSetStatus = (this.#stored.get(MSR.AMD_HWCR)!.lo & HWCR_MC_STATUS_WRITE) !== 0;
+    if (!(host || this.#isShown(rule))) return false;
+    if (!writeStored(stored, lo, hi, { host, physicalAddressBits, canSetStatus })) return false;
+    this.#tellClock(rule.index, hi * TWO_32 + lo);
+    return true;
+  }
+
+  /** Whether CPUID lets the guest have the MSR. */
+  #isShown({ feature }: MsrRule): boolean {
+    return feature === undefined || this.#parts.cpuid.has(feature);
+  }
+
+  #tellClock(index: number, gpa: number): void {
+    const { pvclock } = this.#parts;
+    const enabled = gpa % 2;
     if (index === KVM_MSR.SYSTEM_TIME || index === KVM_MSR.SYSTEM_TIME_NEW)
       pvclock.enable(gpa - enabled, enabled === 1);
     else if (index === KVM_MSR.WALL_CLOCK || index === KVM_MSR.WALL_CLOCK_NEW) pvclock.writeWallClock(gpa);
-    return true;
   }
 
   #readApic(index: number): boolean {

@@ -266,6 +266,7 @@ export class WasmVcpu implements Vcpu {
   setCpuid2(cpuid: KvmCpuid2): void {
     if (this.#started && !this.#cpuid.equals(cpuid)) throw new KvmError("KVM_SET_CPUID2", EINVAL, "the vCPU ran");
     this.#cpuid.set(cpuid);
+    this.cells.setI32(CPU.features, this.#cpuid.features);
   }
 
   getFpu(into: KvmFpu = create(kvm_fpu)): KvmFpu {
@@ -439,6 +440,7 @@ export class WasmVcpu implements Vcpu {
       cpuid: this.#cpuid,
       msrs: this.#msrs,
       tsc: this.#tsc,
+      random: vm.random,
       taskPriority: this.#taskPriority,
       hypercalls: new Hypercalls({
         cells: this.cells,

@@ -1,4 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
 import { Irqchip } from "../../irqchip/irqchip.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
 import { MAX_SLOTS } from "../../isa/state.ts";
@@ -24,12 +25,13 @@ export const MAX_VCPUS = 1;
 /** A VM of the software engine: one shared memory with tables, vCPUs' state and the guest's RAM. */
 export class WasmVm extends VmCore<WasmVcpu> {
   readonly modules: WasmModules;
+  readonly random: Random;
   readonly wasmMemory: WebAssembly.Memory;
   readonly tables: MemoryTables;
   irqchip: Irqchip | undefined;
 
   /** `maxMemory`: bytes of guest memory the VM will ask for in all. Throws RangeError if there is no room for them. */
-  constructor(modules: WasmModules, clock: Clock, maxMemory: number) {
+  constructor(modules: WasmModules, clock: Clock, random: Random, maxMemory: number) {
     const bytes = memoryBytes(maxMemory);
     const pages = bytes / WASM_PAGE;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
@@ -40,6 +42,7 @@ export class WasmVm extends VmCore<WasmVcpu> {
       maxMemorySlots: MAX_SLOTS,
     });
     this.modules = modules;
+    this.random = random;
     this.wasmMemory = memory;
     this.tables = new MemoryTables(memory.buffer, GUARD);
     this.slots.changed.listen(() => this.#slotsChanged());

@@ -27,6 +27,9 @@ export declare function cpuid(cpu: i32, leaf: i32, subleaf: i32): void;
 /** The guest's time-stamp counter, into CPU.exitData. */
 export declare function tsc(cpu: i32): void;
 
+/** 64 random bits, into CPU.exitData. */
+export declare function random_bits(cpu: i32): void;
+
 /** A port read: 0 if a chip of the engine answered (CPU.exitData), 1 if user space has to. */
 export declare function io_in(cpu: i32, port: i32, size: i32): i32;
 

@@ -9,6 +9,7 @@ import {
   CPU_guestDebug,
   CPU_idtrBase,
   CPU_idtrLimit,
+  CPU_monitorArmed,
   CPU_rip,
   CPU_trap,
   DR7_GD,
@@ -147,6 +148,7 @@ export function software_interrupt(cpu: i32, vector: i32, kind: i32, next: u64, 
 /** Delivers one event; true: trapped, and nothing changed. */
 function event(cpu: i32, vector: i32, kind: i32, error: i32, rip: u64): bool {
   forget_pending(cpu);
+  store<i32>(cpu + CPU_monitorArmed, 0);
   set_external(kind != KIND_INT && kind != KIND_INT3);
   const failed = is_protected(cpu) ? protected_event(cpu, vector, kind, error, rip) : real_event(cpu, vector, rip);
   set_external(false);

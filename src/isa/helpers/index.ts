@@ -33,6 +33,7 @@ import {
 import { update_mode } from "./mode.ts";
 import { cpuid, hypercall, rdmsr, rdtsc, wrmsr } from "./msr.ts";
 import { reload_pdptrs } from "./pdptr.ts";
+import { random } from "./random.ts";
 import { far_return, iret } from "./return.ts";
 import { segment_check } from "./segment-check.ts";
 import { inhibit_if_ss, lldt, load_segment, ltr, selector_of } from "./segments.ts";
@@ -131,6 +132,7 @@ export {
   rdtsc,
   wrmsr,
   reload_pdptrs,
+  random,
   far_return,
   iret,
   segment_check,

@@ -8,6 +8,7 @@ import {
   CPU_kernelGsBase,
   CPU_lstar,
   CPU_cstar,
+  CPU_miscFeatures,
   CPU_pat,
   CPU_scratch,
   CPU_sfmask,
@@ -24,10 +25,13 @@ import {
   EFER_SCE,
   EXIT_msrRead,
   EXIT_msrWrite,
+  FEATURE_rdpid,
+  FEATURE_rdtscp,
   GPR_rax,
   GPR_rbx,
   GPR_rcx,
   GPR_rdx,
+  MISC_FEATURES_CPUID_FAULT,
   MSR_CSTAR,
   MSR_DEBUGCTL,
   MSR_EFER,
@@ -36,6 +40,7 @@ import {
   MSR_GS_BASE,
   MSR_KERNEL_GS_BASE,
   MSR_LSTAR,
+  MSR_MISC_FEATURES_ENABLES,
   MSR_PAT,
   MSR_STAR,
   MSR_SYSENTER_CS,
@@ -45,15 +50,16 @@ import {
   SEGMENTS_fs,
   SEGMENTS_gs,
   SEGMENT_base,
+  VECTOR_UD,
 } from "./layout.generated.ts";
-import { raise_gp } from "./fault.ts";
+import { raise, raise_gp } from "./fault.ts";
 import { cpuid as ask_cpuid, hypercall as call_hypervisor, msr_read, msr_write, tsc } from "./env.ts";
 import { tlb_flush } from "./mmu.ts";
-import { cpl, gpr, is_canonical, is_code64, set_gpr } from "./registers.ts";
+import { cpl, gpr, has_feature, is_canonical, is_code64, set_gpr } from "./registers.ts";
 import { exit_for, replay_find } from "./replay.ts";
 
 /** State offset of an MSR's 64 bits, or 0 if it has none. */
-function msr_field(index: i32): i32 {
+function msr_field(cpu: i32, index: i32): i32 {
   switch (index) {
     case MSR_EFER:
       return CPU_efer;
@@ -72,7 +78,7 @@ function msr_field(index: i32): i32 {
     case MSR_KERNEL_GS_BASE:
       return CPU_kernelGsBase;
     case MSR_TSC_AUX:
-      return CPU_tscAux;
+      return has_feature(cpu, FEATURE_rdtscp | FEATURE_rdpid) ? CPU_tscAux : 0;
     case MSR_SYSENTER_CS:
       return CPU_sysenterCs;
     case MSR_SYSENTER_ESP:
@@ -83,6 +89,8 @@ function msr_field(index: i32): i32 {
       return CPU_pat;
     case MSR_DEBUGCTL:
       return CPU_debugctl;
+    case MSR_MISC_FEATURES_ENABLES:
+      return CPU_miscFeatures;
     default:
       return 0;
   }
@@ -101,7 +109,7 @@ function pair(cpu: i32): u64 {
 /** RDMSR [SDM 2B RDMSR] */
 export function rdmsr(cpu: i32): void {
   const index = gpr(cpu, GPR_rcx) as i32;
-  const field = msr_field(index);
+  const field = msr_field(cpu, index);
   if (cpl(cpu)) raise_gp(cpu);
   else if (field) set_pair(cpu, load<u64>(cpu + field));
   else if (read_foreign(cpu, index)) set_pair(cpu, load<u64>(cpu + CPU_exitData));
@@ -124,7 +132,7 @@ function read_foreign(cpu: i32, index: i32): bool {
 export function wrmsr(cpu: i32): void {
   const index = gpr(cpu, GPR_rcx) as i32;
   const value = pair(cpu);
-  const field = msr_field(index);
+  const field = msr_field(cpu, index);
   if (cpl(cpu)) raise_gp(cpu);
   else if (index == MSR_EFER) write_efer(cpu, value);
   else if (!field) write_foreign(cpu, index, value);
@@ -157,6 +165,8 @@ function is_msr_possible(index: i32, value: u64): bool {
       return value >> 32 == 0;
     case MSR_PAT:
       return is_pat(value);
+    case MSR_MISC_FEATURES_ENABLES:
+      return !(value & ~(MISC_FEATURES_CPUID_FAULT as u64));
     default:
       return true;
   }
@@ -194,8 +204,12 @@ function efer_bits(cpu: i32): u64 {
   return edx & (1 << 29) ? bits | EFER_LME : bits;
 }
 
-/** CPUID [SDM 2A CPUID] */
+/** CPUID; IA32_MISC_FEATURES_ENABLES can keep it for level 0. [SDM 2A CPUID, SDM 4 2.1] */
 export function cpuid(cpu: i32): void {
+  if (cpl(cpu) && load<i32>(cpu + CPU_miscFeatures) & MISC_FEATURES_CPUID_FAULT) {
+    raise_gp(cpu);
+    return;
+  }
   ask_cpuid(cpu, gpr(cpu, GPR_rax) as i32, gpr(cpu, GPR_rcx) as i32);
   set_gpr(cpu, GPR_rax, load<u32>(cpu + CPU_scratch) as u64);
   set_gpr(cpu, GPR_rbx, load<u32>(cpu + CPU_scratch + 4) as u64);
@@ -205,6 +219,10 @@ export function cpuid(cpu: i32): void {
 
 /** RDTSC, or (with 1) RDTSCP, which also gives TSC_AUX in ECX. */
 export function rdtsc(cpu: i32, withAux: i32): void {
+  if (withAux && !has_feature(cpu, FEATURE_rdtscp)) {
+    raise(cpu, VECTOR_UD, 0);
+    return;
+  }
   if (cpl(cpu) && load<u64>(cpu + CPU_cr4) & CR4_TSD) {
     raise_gp(cpu);
     return;

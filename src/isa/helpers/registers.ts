@@ -4,6 +4,7 @@ import {
   CPU_cr0,
   CPU_efer,
   CPU_eflags,
+  CPU_features,
   CPU_gpr,
   CPU_mode,
   CPU_segments,
@@ -50,6 +51,11 @@ export function iopl(cpu: i32): i32 {
 
 export function is_protected(cpu: i32): bool {
   return (load<u64>(cpu + CPU_cr0) & CR0_PE) != 0;
+}
+
+/** Whether CPUID shows a feature, by its bit of FEATURE. */
+export function has_feature(cpu: i32, feature: i32): bool {
+  return (load<i32>(cpu + CPU_features) & feature) != 0;
 }
 
 /** Virtual-8086 mode. */

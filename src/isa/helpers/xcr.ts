@@ -4,6 +4,8 @@ import {
   CPU_scratch,
   CPU_xcr0,
   CR4_OSXSAVE,
+  FEATURE_xgetbv1,
+  FEATURE_xsaves,
   GPR_rax,
   GPR_rcx,
   GPR_rdx,
@@ -15,12 +17,8 @@ import {
 import { raise, raise_gp } from "./fault.ts";
 import { cpuid } from "./env.ts";
 import { update_unit_traps } from "./mode.ts";
-import { cpl, gpr, set_gpr } from "./registers.ts";
+import { cpl, gpr, has_feature, set_gpr } from "./registers.ts";
 import { in_use } from "./xsave/components.ts";
-
-/** Bits of CPUID.(EAX=0DH,ECX=1):EAX. [SDM 2A CPUID] */
-const HAS_XGETBV_1: u32 = 4;
-const HAS_XSAVES: u32 = 8;
 
 function is_disabled(cpu: i32): bool {
   return !(load<u64>(cpu + CPU_cr4) & CR4_OSXSAVE);
@@ -30,7 +28,7 @@ function is_disabled(cpu: i32): bool {
 export function xgetbv(cpu: i32): void {
   const index = gpr(cpu, GPR_rcx) as u32;
   if (is_disabled(cpu)) raise(cpu, VECTOR_UD, 0);
-  else if (index > 1 || (index == 1 && !(extensions(cpu) & HAS_XGETBV_1))) raise_gp(cpu);
+  else if (index > 1 || (index == 1 && !has_feature(cpu, FEATURE_xgetbv1))) raise_gp(cpu);
   else {
     const xcr0 = load<u64>(cpu + CPU_xcr0);
     const value = index ? xcr0 & in_use(cpu, true) : xcr0;
@@ -54,7 +52,7 @@ export function xsetbv(cpu: i32): void {
 
 /** XSAVES and XRSTORS are for level 0, and #UD unless CPUID has them. */
 export function check_xsaves(cpu: i32): void {
-  if (!(extensions(cpu) & HAS_XSAVES)) raise(cpu, VECTOR_UD, 0);
+  if (!has_feature(cpu, FEATURE_xsaves)) raise(cpu, VECTOR_UD, 0);
   else if (cpl(cpu)) raise_gp(cpu);
 }
 
@@ -62,9 +60,4 @@ export function check_xsaves(cpu: i32): void {
 function supported(cpu: i32): u64 {
   cpuid(cpu, 13, 0);
   return (load<u32>(cpu + CPU_scratch) as u64) | ((load<u32>(cpu + CPU_scratch + 12) as u64) << 32);
-}
-
-function extensions(cpu: i32): u32 {
-  cpuid(cpu, 13, 1);
-  return load<u32>(cpu + CPU_scratch);
 }

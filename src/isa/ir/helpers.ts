@@ -108,10 +108,12 @@ export const HELPERS = {
   check_xsaves: declare("", "none", "faults"),
   rdmsr: declare("", "none", "faults writes"),
   wrmsr: declare("", "none", "faults writes"),
-  cpuid: declare("", "none", "writes"),
+  cpuid: declare("", "none", "faults writes"),
   hypercall: declare("", "none", "writes"),
   // (1 for RDTSCP)
   rdtsc: declare("i32", "none", "faults writes"),
+  // random.ts: 64 bits
+  random: declare("", "i64", "writes"),
   // io.ts: (port, bytes) -> value; (port, bytes, value)
   io_in: declare("i32 i32", "i32", "faults writes"),
   io_out: declare("i32 i32 i32", "none", "faults writes"),

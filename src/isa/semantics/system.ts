@@ -1,6 +1,8 @@
 import { CR4 } from "../../spec/x86/control-register.ts";
-import { CPU, SEGMENT, segmentOffset, TRAP, VECTOR } from "../state.ts";
+import type { Value } from "../ir/builder.ts";
+import { CPU, EFLAGS, FEATURE, SEGMENT, segmentOffset, TRAP, VECTOR } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
+import type { InstructionBuilder } from "./instruction-builder.ts";
 import { notCanonical } from "./integer.ts";
 import { privileged } from "./privilege.ts";
 
@@ -51,10 +53,59 @@ export const stac = setAlignmentCheck(1);
 /** Caches are not modelled: WBINVD and INVD do nothing. */
 export const invalidateCaches = privileged(() => {});
 
+/** Instructions are executed one after another anyway. [SDM 2B SERIALIZE] */
+export const serialize: Semantics = () => {};
+
 /** [SDM 2A INVLPG] */
 export const invlpg = privileged((b) => {
   b.call("invlpg", b.segment(), b.ea());
 });
+
+/** #UD above CPL 0, as only the kernel has it. */
+function forSupervisor(b: InstructionBuilder): void {
+  b.trapIf(b.get(CPU.cpl, "i32"), VECTOR.UD);
+}
+
+const shown = (b: InstructionBuilder, feature: keyof typeof FEATURE): Value =>
+  b.and(b.get(CPU.features, "i32"), b.i32(FEATURE[feature]));
+
+/** #GP if ECX names an extension or hint, of which there is none; does nothing where CPUID does not show the feature. */
+function withoutExtensions(b: InstructionBuilder): void {
+  const given = b.isZero(b.isZero(b.gpr("rcx", 32)));
+  b.trapIf(b.select(shown(b, "monitor"), given, b.i32(0)), VECTOR.GP);
+}
+
+/** Reads its byte as a load does. What wakes MWAIT afterwards is an event, which every other vCPU's write may count as. [SDM 2B MONITOR] */
+export const monitor: Semantics = (b) => {
+  forSupervisor(b);
+  withoutExtensions(b);
+  b.load(b.linear(b.and(b.gpr("rax", 64), b.addressMask()), 1, "read"), 1);
+  b.set(CPU.monitorArmed, b.i32(1));
+};
+
+/** Stops as HLT does, unless an event came since MONITOR. [SDM 2B MWAIT] */
+export const mwait: Semantics = (b) => {
+  forSupervisor(b);
+  withoutExtensions(b);
+  b.set(CPU.rip, b.ripNext());
+  const stops = b.select(shown(b, "monitor"), b.get(CPU.monitorArmed, "i32"), b.i32(0));
+  b.set(CPU.monitorArmed, b.i32(0));
+  b.set(CPU.trap, b.select(stops, b.i32(TRAP.halt), b.i32(TRAP.none)));
+  b.end();
+};
+
+/** The generator always has a value: CF is 1. [SDM 2B RDRAND, RDSEED] */
+export const random: Semantics = (b) => {
+  const value = b.call("random");
+  b.write(0, b.toInt(value, b.typeOf(0)));
+  b.flags("raw", 32, [b.i32(EFLAGS.CF)]);
+};
+
+/** IA32_TSC_AUX. [SDM 2B RDPID] */
+export const rdpid: Semantics = (b) => {
+  b.trapIf(b.isZero(shown(b, "rdpid")), VECTOR.UD);
+  b.write(0, b.toInt(b.extend(b.get(CPU.tscAux, "i32")), b.typeOf(0)));
+};
 
 /** Stops until an interrupt comes. [SDM 2A HLT] */
 export const hlt = privileged((b) => {

@@ -195,6 +195,8 @@ const STATE: readonly Row[] = [
   row("NP 0F AE /2", "LDMXCSR Md", X.ldmxcsr, SSE),
   row("NP 0F AE /3", "STMXCSR Md", X.stmxcsr, SSE),
   row("NP 0F AE /7", "CLFLUSH Mb", X.clflush, { feature: "clfsh" }),
+  row("66 0F AE /7", "CLFLUSHOPT Mb", X.clflush, { feature: "clflushopt" }),
+  row("66 0F AE /6", "CLWB Mb", X.clflush, { feature: "clwb" }),
   row("NP 0F AE /5", "LFENCE", X.fence, { ...SSE2, sizeless: true }),
   row("NP 0F AE /6", "MFENCE", X.fence, { ...SSE2, sizeless: true }),
   row("NP 0F AE /7", "SFENCE", X.fence, { ...SSE, sizeless: true }),

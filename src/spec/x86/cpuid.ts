@@ -81,9 +81,10 @@ export const CPUID_FEATURE: ReadonlyMap<string, CpuidFeature> = new Map([
     sha: 29,
   }),
   ...bits(7, 0, "ecx", { umip: 2, pku: 3, vaes: 9, vpclmulqdq: 10, la57: 16, rdpid: 22 }),
-  ...bits(7, 0, "edx", { fsrm: 4, arch_capabilities: 29 }),
+  ...bits(7, 0, "edx", { fsrm: 4, serialize: 14, arch_capabilities: 29 }),
   ...bits(0xd, 1, "eax", { xsaveopt: 0, xsavec: 1, xgetbv1: 2, xsaves: 3 }),
   ...bits(0x8000_0001, 0, "ecx", { lahf_lm: 0, lzcnt: 5, prefetchw: 8 }),
   ...bits(0x8000_0001, 0, "edx", { syscall: 11, nx: 20, pdpe1gb: 26, rdtscp: 27, lm: 29 }),
   ...bits(0x8000_0007, 0, "edx", { invtsc: 8 }),
+  ...bits(0x8000_0008, 0, "ebx", { wbnoinvd: 9 }),
 ]);

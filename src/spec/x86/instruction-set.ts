@@ -40,6 +40,9 @@ export const INSTRUCTION_SETS: ReadonlyMap<string, readonly string[]> = new Map(
     invpcid: "INVPCID",
     monitor: "MONITOR MWAIT",
     clflushopt: "CLFLUSHOPT",
+    clwb: "CLWB",
+    wbnoinvd: "WBNOINVD",
+    serialize: "SERIALIZE",
     prefetchw: "PREFETCHW",
   }).map(([feature, mnemonics]) => [feature, mnemonics.split(" ")]),
 );
