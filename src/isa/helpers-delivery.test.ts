@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AT, HelperMachine, SELECTOR } from "../../test/isa/helper-machine.ts";
+import { DR6, DR7 } from "../spec/x86/control-register.ts";
 import { CPU, EFLAGS, MODE, TRAP, VECTOR } from "./state.ts";
 
 const HANDLER = 0xffff_8000_0012_3456n;
@@ -177,6 +178,25 @@ describe("32-bit protected mode", () => {
     again.call("interrupt", 0x40);
     expect(again.get(CPU.rip)).toBe(0x9999n);
     expect(again.read(0x7fffc - 16, 4)).toBe(BigInt(error));
+  });
+
+  test("a task with the T bit traps before its first instruction; local breakpoints end", () => {
+    const machine = user();
+    const task = 0xa000;
+    machine.writeDescriptor(SELECTOR.free, (BigInt(task) << 16n) | 0x0000890000000067n);
+    machine.write(task + 36, EFLAGS.fixed, 4);
+    machine.write(task + 76, SELECTOR.code32, 4);
+    for (const at of [72, 80, 84]) machine.write(task + at, SELECTOR.data, 4);
+    machine.write(task + 100, 1, 2);
+    machine.write(AT.idt + 8 * 0x40, (0x8500n << 32n) | BigInt(SELECTOR.free << 16));
+    machine.set(CPU.dr + 56, DR7.fixed | 0x303);
+    machine.call("interrupt", 0x40);
+    expect(machine.fault()).toBeUndefined();
+    expect(machine.get(CPU.dr + 56)).toBe(BigInt(DR7.fixed | 0x202));
+    expect(machine.get32(CPU.mode) & MODE.single).toBe(MODE.single);
+    expect(machine.call("debug_trap")).toBe(1);
+    expect(machine.get(CPU.faultAddress)).toBe(BigInt(DR6.BT));
+    expect(machine.fault()?.vector).toBe(VECTOR.DB);
   });
 
   test("a task gate switches tasks and pushes the error code there", () => {

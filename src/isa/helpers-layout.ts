@@ -1,4 +1,4 @@
-import { CR0, CR4, DR6, DR7, EFER, XCR0 } from "../spec/x86/control-register.ts";
+import { CR0, CR4, DEBUGCTL, DR6, DR7, EFER, XCR0 } from "../spec/x86/control-register.ts";
 import * as msr from "../spec/x86/msr.ts";
 import * as mxcsr from "../spec/x86/mxcsr.ts";
 import * as x87 from "../spec/x86/x87.ts";
@@ -10,7 +10,7 @@ import * as xsaveForm from "./xsave-form.ts";
 type Constants = Readonly<Record<string, number>>;
 
 /** Groups whose bits belong to 64-bit state fields. */
-const wide: Readonly<Record<string, Constants>> = { CR0, CR4, DR6, DR7, EFER, XCR0 };
+const wide: Readonly<Record<string, Constants>> = { CR0, CR4, DEBUGCTL, DR6, DR7, EFER, XCR0 };
 
 function declaration(name: string, value: number, type: "i32" | "u64"): string {
   return `export const ${name}: ${type} = ${type === "i32" ? value | 0 : value};`;

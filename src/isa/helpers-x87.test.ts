@@ -320,3 +320,9 @@ test("unmasking an exception that is pending sets ES and B, masking it clears th
   machine.call("x87_set_control", FCW.initial);
   expect(machine.get32(CPU.fsw)).toBe(FSW.ZE);
 });
+
+test("FOP is found behind prefixes", () => {
+  const machine = new HelperMachine().longMode(0);
+  for (const [n, byte] of [0x2e, 0x66, 0x41, 0xdc, 0x74, 0x24].entries()) machine.write(0x7000 + n, byte, 1);
+  expect(machine.call("x87_opcode", 0x7000n)).toBe(0x474);
+});

@@ -54,8 +54,11 @@ export const TLB_ENTRY = place([
   ["global", 4],
 ] as const);
 export const TLB_ENTRY_SIZE = 32;
-/** Access modes with a TLB each: supervisor, user, supervisor under SMAP with AC clear. */
-export const TLB_MODES = 3;
+/**
+ * Access modes with a TLB each: supervisor, user, supervisor under SMAP with AC clear; the last one is always empty, so
+ * that every access under alignment checks goes the slow way.
+ */
+export const TLB_MODES = 4;
 
 /** The jump cache maps (linear rip, mode) to a decoded record. */
 export const JUMP_CACHE_ENTRIES = 1024;
@@ -158,12 +161,18 @@ export const CPU = place([
   ["faultError", 4],
   // linear address of a page fault, or DR6 bits of a debug exception
   ["faultAddress", 8],
+  // The address that a #GP under way is for because it is not canonical, 0 for none: see name_stack_fault
+  ["notCanonical", 8],
   // Bits of INHIBIT: interrupts held off for one instruction by STI, MOV SS or POP SS
   ["inhibit", 4],
   // rip of the instruction for which inhibit holds
   ["inhibitRip", 8],
   // What the running instruction leaves for a debug exception after it: see helpers/debug.ts
   ["debugPending", 4],
+  // rip of the instruction for which EFLAGS.RF holds: elsewhere it is clear whatever CPU.eflags has
+  ["resumeRip", 8],
+  // Under single-stepping: rip after the instruction, if it does not branch
+  ["stepRip", 8],
   // Bits of GUEST_DEBUG: who debugs the guest from outside, with debug registers of its own
   ["guestDebug", 4],
   ["hostDr", 8 * 8],
@@ -271,6 +280,12 @@ export const SLOT = place([
 ] as const);
 export const SLOT_SIZE = 32;
 export const MAX_SLOTS = 64;
+
+/**
+ * Where a decoded record has the bytes from its block's start to the end of its instruction, in 4 bytes; the rest of it is
+ * the executor's own.
+ */
+export const RECORD_NEXT = 8;
 
 /** One entry of the code map: `key` is host address << 4 | mode bits, 0 when free. */
 export const CODE_MAP_ENTRY = place([

@@ -208,6 +208,11 @@ export function codeSuite(makeSubject: () => Subject): void {
       expect([1, 2, 3, 4].map((length) => faultOf(code(), length))).toEqual([1, 2, 3, undefined]);
     });
 
+    test("an instruction that begins within it and ends beyond it faults", () => {
+      const code = (): Code => new Code(32, AT.code).nop().mov(R.ax, 1).hlt();
+      expect([2, 5, 6, 7].map((length) => faultOf(code(), length))).toEqual([1, 1, 6, undefined]);
+    });
+
     test("jumps do not lead beyond it", () => {
       const code = new Code(32, AT.code)
         .nop()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { create, view } from "../../src/base/struct-layout.ts";
+import { EINTR } from "../../src/spec/kvm/errno.ts";
 import { kvm_run } from "../../src/spec/kvm/run-struct.ts";
 import {
   KVM_GUESTDBG_ENABLE,
@@ -121,6 +122,33 @@ export function debugSuite(makeSubject: () => Subject): void {
       expect(log(guest).map(([rip]) => rip - code.at("from"))).toEqual([1, ...tailFrom(2)]);
     });
 
+    test("DEBUGCTL.BTF: taken branches only, until the first trap", () => {
+      const code = setTrapFlag(program().wrmsr(0x1d9, 2))
+        .label("from")
+        .nop()
+        .jump("target")
+        .nop()
+        .label("target")
+        .nop();
+      clearTrapFlag(code);
+      const target = code.at("target") - code.at("from");
+      expect(stepsOf(code, "from")).toEqual([target, ...tailFrom(target + 1)]);
+    });
+
+    test("a trap that waits is in the saved state", () => {
+      const code = setTrapFlag(program()).label("from").outAl(0x80).label("after").nop().hlt();
+      const guest = logging(code);
+      expect(guest.next()).toMatchObject({ out: 0x80 });
+      view(kvm_run, guest.vcpu.kvmRun).immediate_exit = 1;
+      expect(guest.vcpu.run()).toBe(EINTR);
+      view(kvm_run, guest.vcpu.kvmRun).immediate_exit = 0;
+      const { exception } = guest.vcpu.getVcpuEvents();
+      expect([exception.injected, exception.nr, exception.has_error_code]).toEqual([1, 1, 0]);
+      expect(Number(guest.vcpu.getDebugregs().dr6) - DR6.fixed).toBe(DR6.BS);
+      expect(guest.next()).toEqual(HLT);
+      expect(log(guest)[1]).toEqual([code.at("after"), DR6.BS]);
+    });
+
     test("SYSCALL steps by the TF that it leaves", () => {
       const entry = new Code(64, AT.code + 0x400).nop().hlt();
       const code = program()
@@ -224,6 +252,28 @@ export function debugSuite(makeSubject: () => Subject): void {
       expect(hitsOf(code.nop(), AT.data, dr7(3, 1)).slice(-1)).toEqual([[code.at("after"), 1]]);
     });
 
+    test.each([
+      ["INT n", [0xcd, 0x40]],
+      ["INT3", [0xcc]],
+    ])("a hit that MOV SS holds back comes in the handler of %s", (_, bytes) => {
+      const code = program()
+        .bytes(0x8c, 0xd0)
+        .store(2, AT.data, R.ax)
+        .memory(4, [0x8e], 2, AT.data)
+        .bytes(...bytes)
+        .hlt();
+      const guest = watching(code, AT.data, dr7(3, 1));
+      guest.place(new Code(64, HANDLER + 0x100).nop().iret());
+      for (const vector of [0x40, 3]) guest.gate(vector, HANDLER + 0x100);
+      expect(guest.next()).toEqual(HLT);
+      expect(log(guest).slice(-1)).toEqual([[HANDLER + 0x100, 1]]);
+    });
+
+    test("an instruction that is repeated: once", () => {
+      const code = program().mov(R.di, AT.data).mov(R.cx, 3).label("rep").string("stos", 1, true);
+      expect(hitsOf(code, code.at("rep"), EXECUTE)).toEqual([[code.at("rep"), 1]]);
+    });
+
     test("DR7.GD: before an access to a debug register", () => {
       const code = program().nop().label("move").bytes(0x0f, 0x21, 0xc0);
       expect(hitsOf(code, 0, 0x2400)[0]).toEqual([code.at("move"), DR6.BD]);
@@ -293,6 +343,13 @@ export function debugSuite(makeSubject: () => Subject): void {
       expect(debugExit(guest)).toEqual({ exception: 1, pc: code.at("after"), dr6: DR6.fixed + 2 });
       expect(guest.next()).toEqual(HLT);
       expect(log(guest)).toEqual([]);
+    });
+
+    test("INT1 stops at itself, without a trace in DR6", (context) => {
+      need(context, makeSubject(), "KVM_CAP_SET_GUEST_DEBUG");
+      const code = program().nop().label("int1").bytes(0xf1).hlt();
+      const guest = debugged(code, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP);
+      expect(debugExit(guest)).toEqual({ exception: 1, pc: code.at("int1"), dr6: DR6.fixed });
     });
 
     test("refuses what it does not know", (context) => {

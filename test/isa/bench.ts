@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { CodeCache } from "../../src/engine/wasm/code-cache.ts";
 import { generateInterpreter } from "../../src/engine/wasm/interpreter/generate.ts";
+import { usesStack } from "../../src/engine/wasm/stack-use.ts";
 import { DECODE, decode } from "../../src/isa/decoder/decode.ts";
 import { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { evaluate, type HelperExports, type Machine, packFlags, unpackFlags } from "../../src/isa/evaluate.ts";
@@ -101,6 +102,7 @@ export class Bench {
 
   #result(): UserResult {
     const { cells, data } = this.#guest;
+    this.#call("name_stack_fault");
     if (cells.i32(CPU.faultVector) !== VECTOR.PF) cells.setNumber(CPU.faultAddress, 0);
     return {
       state: saveState(this.#guest),
@@ -173,6 +175,7 @@ export class Bench {
       ...Object.fromEntries(names.map(({ name }) => [name, unused(name)])),
       memory: this.#guest.memory,
       code_written: (_cpu: number, page: number) => this.#code.invalidate(page),
+      uses_stack: () => (usesStack(this.#code, cells) ? 1 : 0),
       decode_block: (_cpu: number, host: number, low: number, high: number) =>
         this.#code.decodeBlock(host >>> 0, cells.i32(CPU.mode), low, high),
     };

@@ -1,8 +1,6 @@
 import type { Instruction } from "../../src/isa/decoder/instruction.ts";
-import { VECTOR } from "../../src/isa/state.ts";
 import { formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
-import type { UserResult } from "./program.ts";
 
 /**
  * What is not compared with the processor, and why. Two kinds: instructions whose outcome is the operating system's or the
@@ -197,32 +195,4 @@ const FREEDOMS: readonly Freedom[] = [
 export function ignoredAfterFault(insn: Instruction): readonly RegExp[] {
   const form = formOf(insn);
   return FREEDOMS.filter(({ holds }) => holds(form)).map(({ ignored }) => ignored);
-}
-
-/** What the software CPU does otherwise than the manual says, in both executors. */
-interface Deviation {
-  readonly what: string;
-  readonly holds: (processor: UserResult, ours: UserResult) => boolean;
-}
-
-const CANONICAL_END = 1n << 47n;
-
-const DEVIATIONS: readonly Deviation[] = [
-  {
-    what: "in 64-bit mode an address through rSP or rBP that is not canonical raises #GP(0), not #SS(0) [SDM 3A 6.15]",
-    holds: (processor, ours) => processor.vector === VECTOR.SS && ours.vector === VECTOR.GP,
-  },
-  {
-    what: "an access that begins below the end of the lower canonical half and goes beyond raises the page fault of its first page",
-    holds: (processor, ours) =>
-      (processor.vector === VECTOR.GP || processor.vector === VECTOR.SS) &&
-      ours.vector === VECTOR.PF &&
-      ours.address < CANONICAL_END &&
-      ours.address >= CANONICAL_END - 16n,
-  },
-];
-
-/** Whether two results differ by a known deviation. */
-export function isDeviation(processor: UserResult, ours: UserResult): boolean {
-  return processor.state.rip === ours.state.rip && DEVIATIONS.some(({ holds }) => holds(processor, ours));
 }

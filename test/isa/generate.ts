@@ -10,6 +10,8 @@ import { randomImage, randomUpper } from "./random-image.ts";
 
 const ATTEMPTS = 50;
 const MAX_INSTRUCTIONS = 4;
+/** Alignment is checked in programs whose random word has all bits from this one on clear: every 32nd. */
+const ALIGNMENT_BIT = 27;
 /** Forms whose counts or indexes are kept small in most programs, else every access would fault. */
 const BIT_STRINGS: ReadonlySet<string> = new Set(["BT", "BTS", "BTR", "BTC"]);
 const FLAG_RESTORERS: ReadonlySet<string> = new Set(["POPF"]);
@@ -63,7 +65,9 @@ export class ProgramGenerator {
     if (random.chance(60)) gpr[GPR.rcx] = BigInt(random.below(40));
     if (this.#bits === 32) for (let n = 0; n < 16; n++) gpr[n] = BigInt.asUintN(32, gpr[n]!);
     for (let n = 0; n < windows.length; n++) windows[n] = random.chance(50) ? random.u32() : Number(random.edge(8));
-    this.#state.rflags = 0x202 | (random.u32() & (EFLAGS.arithmetic | EFLAGS.DF));
+    const flags = random.u32();
+    const checksAlignment = flags >>> ALIGNMENT_BIT === 0;
+    this.#state.rflags = 0x202 | (flags & (EFLAGS.arithmetic | EFLAGS.DF)) | (checksAlignment ? EFLAGS.AC : 0);
     fxsave.set(randomImage(random));
     if (this.#hasYmm) ymm.set(randomUpper(random));
   }

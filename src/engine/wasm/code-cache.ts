@@ -92,6 +92,17 @@ export class CodeCache {
     return delta < 0 ? this.#decodeCrossing(host, mode, linearLow, linearHigh) : first;
   }
 
+  /** The instruction at a linear address, if it can be fetched; valid until the next one is decoded. */
+  instructionAt(linearLow: number, linearHigh: number, mode: number): Instruction | undefined {
+    const host = this.#map.fetchTranslate(linearLow, linearHigh) >>> 0;
+    if (host === 0) return undefined;
+    const here = PAGE_SIZE - (host & (PAGE_SIZE - 1));
+    let status = decode(this.#bytes, host, here, codeSize(mode), this.#insn);
+    if (status === DECODE.more && this.#join(host, linearLow, linearHigh) !== 0)
+      status = decode(this.#joined, 0, 16, codeSize(mode), this.#insn);
+    return status === DECODE.ok ? this.#insn : undefined;
+  }
+
   /** Forgets everything. Only between blocks. */
   reset(): void {
     for (const page of this.#pages.keys()) this.#bytes[this.#arena.pageFlags + page]! &= ~PAGE_FLAG.code;
@@ -163,6 +174,17 @@ export class CodeCache {
     else page.waiting.set(key, [field]);
   }
 
+  /** Puts bytes from a host address on, and those of the next linear page, together: the host address there, or 0. */
+  #join(host: number, linearLow: number, linearHigh: number): number {
+    const here = PAGE_SIZE - (host & (PAGE_SIZE - 1));
+    const low = (linearLow >>> 0) + here;
+    const second = this.#map.fetchTranslate(low | 0, (linearHigh + (low > 0xffffffff ? 1 : 0)) | 0) >>> 0;
+    if (second === 0) return 0;
+    this.#joined.set(this.#bytes.subarray(host, host + here));
+    this.#joined.set(this.#bytes.subarray(second, second + 16 - here), here);
+    return second;
+  }
+
   /** Decodes up to the end of the block or page; returns -1 if the very first instruction crosses the page. */
   #decodePage(host: number, mode: number): number {
     const pageEnd = host - (host & (PAGE_SIZE - 1)) + PAGE_SIZE;
@@ -199,13 +221,9 @@ export class CodeCache {
 
   /** An instruction that crosses a page is a block of its own, reached only by the jump cache: its second page may be remapped. */
   #decodeCrossing(host: number, mode: number, linearLow: number, linearHigh: number): number {
-    const here = PAGE_SIZE - (host & (PAGE_SIZE - 1));
-    const low = (linearLow >>> 0) + here;
-    const second = this.#map.fetchTranslate(low | 0, (linearHigh + (low > 0xffffffff ? 1 : 0)) | 0) >>> 0;
+    const second = this.#join(host, linearLow, linearHigh);
     if (second === 0) return 0;
     const first = this.#next;
-    this.#joined.set(this.#bytes.subarray(host, host + here));
-    this.#joined.set(this.#bytes.subarray(second, second + 16 - here), here);
     const status = decode(this.#joined, 0, 16, codeSize(mode), this.#insn);
     if (!this.#append(status, 0, 1)) this.#leave(this.#insn.length, 1);
     const block = { first, end: this.#next, host, mode, mapped: false };

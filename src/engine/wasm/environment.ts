@@ -9,6 +9,7 @@ import type { CpuidTable } from "./cpuid.ts";
 import type { Hypercalls } from "./hypercalls.ts";
 import type { Environment } from "./library.ts";
 import type { Msrs } from "./msrs.ts";
+import { usesStack } from "./stack-use.ts";
 import type { TaskPriority } from "./task-priority.ts";
 import type { TimeStampCounter } from "./time-stamp-counter.ts";
 
@@ -71,6 +72,7 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
     code_written: (_cpu, hostPage) => parts.code().invalidate(hostPage!),
     page_dirtied: (_cpu, hostPage) => parts.pageDirtied(hostPage!),
     decode_block: (_cpu, host, low, high) => parts.code().decodeBlock(host! >>> 0, cells.i32(CPU.mode), low!, high!),
+    uses_stack: () => (usesStack(parts.code(), cells) ? 1 : 0),
     cpuid: (_cpu, leaf, subleaf) => {
       parts.cpuid.answer(leaf! >>> 0, subleaf! >>> 0, cells);
       const lapic = parts.irqchip()?.bus.pages[vcpu];

@@ -34,13 +34,15 @@ const CONTROL_FIELDS = ["cr0", "cr2", "cr3", "cr4", "cr8", "efer"] as const;
 export function readRegs(cells: CpuCells, into: KvmRegs): void {
   for (const [n, register] of KVM_GPR_ORDER.entries()) cells.copyWide(CPU.gpr + 8 * register, into.dataView, 8 * n);
   cells.copyWide(CPU.rip, into.dataView, kvm_regs.offsets.rip);
-  into.rflags_num = (cells.i32(CPU.eflags) | EFLAGS.fixed) >>> 0;
+  const resumed = cells.lo(CPU.resumeRip) === cells.lo(CPU.rip) && cells.hi(CPU.resumeRip) === cells.hi(CPU.rip);
+  into.rflags_num = ((cells.i32(CPU.eflags) & (resumed ? -1 : ~EFLAGS.RF)) | EFLAGS.fixed) >>> 0;
 }
 
 /** KVM_SET_REGS; the flags are unpacked afterwards. */
 export function writeRegs(cells: CpuCells, from: KvmRegs): void {
   for (const [n, register] of KVM_GPR_ORDER.entries()) cells.loadWide(CPU.gpr + 8 * register, from.dataView, 8 * n);
   cells.loadWide(CPU.rip, from.dataView, kvm_regs.offsets.rip);
+  cells.loadWide(CPU.resumeRip, from.dataView, kvm_regs.offsets.rip);
   cells.setI32(CPU.eflags, from.rflags_lo | EFLAGS.fixed);
 }
 

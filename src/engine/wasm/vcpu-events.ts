@@ -1,6 +1,6 @@
 import { APIC_EVENT, highestVector } from "../../irqchip/apic-page.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
-import { CPU, EFLAGS, INHIBIT, TRAP, VECTOR } from "../../isa/state.ts";
+import { CPU, EFLAGS, GUEST_DEBUG, INHIBIT, TRAP, VECTOR } from "../../isa/state.ts";
 import {
   KVM_VCPUEVENT_VALID_NMI_PENDING,
   KVM_VCPUEVENT_VALID_SHADOW,
@@ -47,6 +47,12 @@ export class VcpuEvents {
 
   queueInterrupt(vector: number): void {
     this.#interrupt = vector;
+  }
+
+  /** Queues the vector whose delivery had begun: the one bit of kvm_sregs' interrupt bitmap. */
+  queueFrom(view: DataView, bitmap: number): void {
+    for (let vector = 0; vector < 256; vector++)
+      if ((view.getUint8(bitmap + (vector >> 3)) >> (vector & 7)) & 1) return this.queueInterrupt(vector);
   }
 
   /** Has an exception without an error code delivered at the next entry; false: one is queued already. */
@@ -127,9 +133,24 @@ export class VcpuEvents {
     return interrupts !== undefined && highestVector(interrupts.lapic.page, APIC.IRR) >= 0;
   }
 
+  /**
+   * A debug trap that the last instruction left for the guest becomes a queued exception with its cause in DR6, as KVM has it
+   * for user space that did not ask for payloads. [Documentation/virt/kvm/api.rst 4.31]
+   */
+  queueDebugTrap(): void {
+    const { cells, library } = this.#glue;
+    const debugged = cells.i32(CPU.guestDebug) & (GUEST_DEBUG.singleStep | GUEST_DEBUG.hardwareBreakpoints);
+    if (debugged || !this.#debugPending || this.#exception !== NONE || library.debug_trap(cells.base) === 0) return;
+    cells.setI32(CPU.trap, TRAP.none);
+    const bits = cells.lo(CPU.faultAddress);
+    cells.setI32(CPU.dr + 8 * 6, (cells.lo(CPU.dr + 8 * 6) & ~15) | bits);
+    this.queueException(VECTOR.DB);
+  }
+
   /** KVM_GET_VCPU_EVENTS */
   read(into: KvmVcpuEvents): void {
     const { cells } = this.#glue;
+    this.queueDebugTrap();
     this.collect();
     into.bytes.fill(0);
     const inhibit = this.shadow ? cells.i32(CPU.inhibit) : 0;

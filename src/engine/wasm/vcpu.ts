@@ -240,7 +240,7 @@ export class WasmVcpu implements Vcpu {
     this.#userApicBase = sregs.apic_base_num;
     this.#interrupts?.lapic.setBase(sregs.apic_base_lo, sregs.apic_base_hi);
     this.#taskPriority.toLapic();
-    this.#queueFrom(sregs);
+    this.#events.queueFrom(sregs.dataView, kvm_sregs.offsets.interrupt_bitmap);
     this.library.pack_flags(this.cells.base);
     this.library.update_mode(this.cells.base);
     this.library.reload_pdptrs(this.cells.base);
@@ -327,6 +327,7 @@ export class WasmVcpu implements Vcpu {
   }
 
   getDebugregs(into: KvmDebugregs = create(kvm_debugregs)): KvmDebugregs {
+    this.#events.queueDebugTrap();
     readDebugregs(this.cells, into);
     return into;
   }
@@ -414,14 +415,6 @@ export class WasmVcpu implements Vcpu {
 
   #apicBase(): number {
     return this.#interrupts ? apicBase(this.#interrupts.lapic.page) : this.#userApicBase;
-  }
-
-  /** The interrupt bitmap of kvm_sregs names a vector whose delivery had begun. */
-  #queueFrom(sregs: KvmSregs): void {
-    for (let vector = 0; vector < 256; vector++) {
-      const byte = sregs.dataView.getUint8(kvm_sregs.offsets.interrupt_bitmap + (vector >> 3));
-      if ((byte >> (vector & 7)) & 1) return this.#events.queueInterrupt(vector);
-    }
   }
 
   #lapic(ioctl: string): VcpuInterrupts {

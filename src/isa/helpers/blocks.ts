@@ -12,6 +12,7 @@ import {
   CPU_linearMask,
   CPU_mode,
   CPU_rip,
+  CPU_stepRip,
   JUMP_CACHE_ENTRIES,
   JUMP_CACHE_ENTRY_SIZE,
   JUMP_CACHE_ENTRY_linear,
@@ -19,6 +20,7 @@ import {
   JUMP_CACHE_ENTRY_record,
   MODE_single,
   MODE_sizeMask,
+  RECORD_NEXT,
   SEGMENTS_cs,
   SEGMENT_base,
 } from "./layout.generated.ts";
@@ -89,6 +91,15 @@ function decode(cpu: i32, host: i32, linear: u64, mode: i32): i32 {
   return record;
 }
 
+/** A single instruction is about to begin: 0 with #GP raised if it does not end within the segment. */
+function begin_single(cpu: i32, record: i32, limit: u64): i32 {
+  const next = load<u64>(cpu + CPU_rip) + (load<u32>(record + RECORD_NEXT) as u64);
+  store<u64>(cpu + CPU_stepRip, next);
+  if (limit == 0xffffffff || next <= limit + 1) return record;
+  raise_gp(cpu);
+  return 0;
+}
+
 /**
  * The record of the code at CS:rip, decoded if need be and put in the jump cache (but single instructions: each one comes
  * here); 0 with CPU.trap set.
@@ -112,7 +123,8 @@ export function find_block(cpu: i32): i32 {
   if (!host) return 0;
   let record = code_map_find(cpu, host, mode);
   if (!record) record = decode(cpu, host, linear, mode);
-  if (!record || mode & MODE_single) return record;
+  if (!record) return 0;
+  if (mode & MODE_single) return begin_single(cpu, record, limit);
   const entry = jump_cache_entry(cpu, linear);
   store<u64>(entry + JUMP_CACHE_ENTRY_linear, linear);
   store<i32>(entry + JUMP_CACHE_ENTRY_mode, mode);

@@ -3,6 +3,7 @@
 import {
   CPU_cr4,
   CPU_debugPending,
+  CPU_debugctl,
   CPU_dr,
   CPU_eflags,
   CPU_faultAddress,
@@ -10,9 +11,13 @@ import {
   CPU_hostDr,
   CPU_inhibit,
   CPU_inhibitRip,
+  CPU_resumeRip,
   CPU_rip,
+  CPU_stepRip,
   CR4_DE,
+  DEBUGCTL_BTF,
   DR6_BS,
+  DR6_BT,
   EFLAGS_RF,
   EFLAGS_TF,
   GUEST_DEBUG_hardwareBreakpoints,
@@ -22,9 +27,10 @@ import {
 } from "./layout.generated.ts";
 import { raise } from "./fault.ts";
 
-/** Bits of CPU.debugPending: B0 to B3 and BS as in DR6, and that RF ends with the instruction. */
+/** Bits of CPU.debugPending: B0 to B3, BS and BT as in DR6, and that RF ends with the instruction. */
 const HITS: i32 = 15;
 const STEP: i32 = DR6_BS as i32;
+const TASK: i32 = DR6_BT as i32;
 const RESUMED: i32 = EFLAGS_RF;
 
 /** Sets of values of an R/W field of DR7. [SDM 3B 18.2.4] */
@@ -99,9 +105,30 @@ export function forget_pending(cpu: i32): void {
   store<i32>(cpu + CPU_debugPending, 0);
 }
 
+/** An instruction that begins under the shadow of MOV SS enters a handler: data breakpoints of MOV SS are raised there. */
+export function keep_hits(cpu: i32): void {
+  store<i32>(cpu + CPU_debugPending, load<i32>(cpu + CPU_debugPending) & HITS);
+}
+
+/** The T bit of a task that was entered. */
+export function trap_in_task(cpu: i32): void {
+  add_pending(cpu, TASK);
+}
+
 /** RF was loaded for the next instruction. */
 export function keep_resume_flag(cpu: i32): void {
   store<i32>(cpu + CPU_debugPending, load<i32>(cpu + CPU_debugPending) & ~RESUMED);
+}
+
+/** Whether RF is set for the instruction at rip. */
+export function is_resumed(cpu: i32): bool {
+  return (load<i32>(cpu + CPU_eflags) & EFLAGS_RF) != 0 && load<u64>(cpu + CPU_resumeRip) == load<u64>(cpu + CPU_rip);
+}
+
+/** A repeated instruction is not done: RF is set when something comes between its iterations. [SDM 3B 18.3.1.1] */
+export function pause_repetition(cpu: i32): void {
+  keep_resume_flag(cpu);
+  store<i32>(cpu + CPU_eflags, load<i32>(cpu + CPU_eflags) | EFLAGS_RF);
 }
 
 /** DR7 was written: that instruction is done, and RF with it. */
@@ -138,11 +165,20 @@ function raise_debug(cpu: i32, bits: i32): bool {
   return raise(cpu, VECTOR_DB, 0);
 }
 
+/** Whether the instruction that is done counts as a step: under BTF of the guest's own stepping only if it branched. [SDM 3B 18.4.3] */
+function is_step(cpu: i32): bool {
+  if (!(load<u64>(cpu + CPU_debugctl) & DEBUGCTL_BTF) || load<i32>(cpu + CPU_guestDebug) & GUEST_DEBUG_singleStep)
+    return true;
+  const rip = load<u64>(cpu + CPU_rip);
+  return rip != load<u64>(cpu + CPU_stepRip) && !is_resumed(cpu);
+}
+
 /** Raises the debug trap of the instruction that is done; true: trapped. */
 export function debug_trap(cpu: i32): bool {
   const pending = load<i32>(cpu + CPU_debugPending);
   if (pending & RESUMED) end_resume_flag(cpu);
-  const bits = pending & (HITS | STEP);
+  if (pending & STEP && !is_step(cpu)) keep_stepping(cpu, false);
+  const bits = load<i32>(cpu + CPU_debugPending) & (HITS | STEP | TASK);
   return bits && !is_after_mov_ss(cpu) ? raise_debug(cpu, bits) : false;
 }
 
@@ -152,7 +188,7 @@ export function debug_trap(cpu: i32): bool {
  */
 export function debug_boundary(cpu: i32, linear: u64): bool {
   if (debug_trap(cpu)) return true;
-  const resume = load<i32>(cpu + CPU_eflags) & EFLAGS_RF;
+  const resume = is_resumed(cpu);
   const watching = is_watching(cpu);
   const found = watching && !resume ? hits(cpu, linear, 1, EXECUTE) : 0;
   if (found) return raise_debug(cpu, found | (load<i32>(cpu + CPU_debugPending) & HITS));

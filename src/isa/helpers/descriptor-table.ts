@@ -9,8 +9,8 @@ import {
   CR4_UMIP,
 } from "./layout.generated.ts";
 import { raise_gp, trapped } from "./fault.ts";
-import { probe, read_mem, write_mem } from "./mmu.ts";
-import { ACCESS_READ, ACCESS_WRITE } from "./paging.ts";
+import { probe, read_mem, refuse_misaligned, write_mem } from "./mmu.ts";
+import { ACCESS_ANYWHERE, ACCESS_READ, ACCESS_WRITE } from "./paging.ts";
 import { cpl, is_canonical } from "./registers.ts";
 
 /** CR4.UMIP keeps SGDT, SIDT, SLDT, SMSW and STR for the supervisor: raises #GP otherwise. */
@@ -33,9 +33,11 @@ function second(cpu: i32, linear: u64): u64 {
 /** SGDT or (interrupts 1) SIDT to a linear address, with 4 or 8 bytes of base. */
 export function store_table(cpu: i32, interrupts: i32, linear: u64, width: i32): void {
   check_umip(cpu);
-  if (trapped(cpu) || probe(cpu, linear, width + 2, ACCESS_WRITE)) return;
-  write_mem(cpu, linear, 2, load<u32>(cpu + limit_at(interrupts)) as u64, ACCESS_WRITE);
-  write_mem(cpu, second(cpu, linear), width, load<u64>(cpu + base_at(interrupts)), ACCESS_WRITE);
+  // the base is what has to be aligned, to 4 bytes [SDM 3A table 6-7]
+  if (trapped(cpu) || refuse_misaligned(cpu, second(cpu, linear), 4, ACCESS_WRITE)) return;
+  if (probe(cpu, linear, width + 2, ACCESS_WRITE)) return;
+  write_mem(cpu, linear, 2, load<u32>(cpu + limit_at(interrupts)) as u64, ACCESS_ANYWHERE);
+  write_mem(cpu, second(cpu, linear), width, load<u64>(cpu + base_at(interrupts)), ACCESS_ANYWHERE);
 }
 
 /** LGDT or (interrupts 1) LIDT from a linear address, with 3, 4 or 8 bytes of base. */

@@ -15,6 +15,9 @@ export declare function page_dirtied(cpu: i32, hostPage: i32): void;
 /** Decodes the block at a host address (linear address given too) and enters it in the code map: its record, or 0 with CPU.trap set. */
 export declare function decode_block(cpu: i32, host: i32, linearLow: i32, linearHigh: i32): i32;
 
+/** Whether the instruction at rip (of 64-bit mode) accesses CPU.notCanonical by way of the stack. */
+export declare function uses_stack(cpu: i32): i32;
+
 /** RDMSR of an MSR that has no state field: 0 (value in CPU.exitData), 1 for #GP, 2 for an exit to user space. */
 export declare function msr_read(cpu: i32, index: i32): i32;
 

@@ -1,6 +1,7 @@
 // Delivery of exceptions and interrupts. [SDM 3A 6]
 import {
   CPU_cr2,
+  CPU_debugctl,
   CPU_dr,
   CPU_eflags,
   CPU_faultAddress,
@@ -10,8 +11,13 @@ import {
   CPU_idtrBase,
   CPU_idtrLimit,
   CPU_monitorArmed,
+  CPU_notCanonical,
   CPU_rip,
   CPU_trap,
+  DEBUGCTL_BTF,
+  DEBUGCTL_LBR,
+  DEBUGCTL_TR,
+  DR6_BD,
   DR7_GD,
   EFLAGS_RF,
   GUEST_DEBUG_hardwareBreakpoints,
@@ -30,10 +36,12 @@ import {
   VECTOR_MC,
   VECTOR_NP,
   VECTOR_PF,
+  VECTOR_SS,
   VECTOR_TS,
 } from "./layout.generated.ts";
-import { forget_pending } from "./debug.ts";
+import { forget_pending, is_resumed, keep_hits } from "./debug.ts";
 import { dpl_of } from "./descriptor.ts";
+import { uses_stack } from "./env.ts";
 import { raise, raise_gp, set_external, trapped } from "./fault.ts";
 import { legacy_gate, long_gate } from "./gate.ts";
 import { read_mem } from "./mmu.ts";
@@ -42,6 +50,7 @@ import { cpl, eflags, iopl, is_long, is_protected, is_v86, segment_selector, set
 import { set_paragraph } from "./segments.ts";
 import { open_current_stack, push, reserve, stack_pointer } from "./stack.ts";
 import { clear_for_real_handler } from "./system-flags.ts";
+import { begin_event, task_committed } from "./task.ts";
 
 /** What is delivered: decides about DPL checks, error code and EXT. */
 const KIND_EXCEPTION: i32 = 0;
@@ -79,6 +88,8 @@ function note(cpu: i32, vector: i32): void {
   const rest = load<u64>(cpu + CPU_dr + 48) & ~(bits ? (15 as u64) : 0);
   store<u64>(cpu + CPU_dr + 48, rest | bits);
   store<u64>(cpu + CPU_dr + 56, load<u64>(cpu + CPU_dr + 56) & ~DR7_GD);
+  const control = load<u64>(cpu + CPU_debugctl);
+  store<u64>(cpu + CPU_debugctl, control & ~(DEBUGCTL_LBR | DEBUGCTL_BTF | DEBUGCTL_TR));
 }
 
 /**
@@ -100,8 +111,19 @@ function is_for_debugger(cpu: i32, vector: i32): bool {
   return vector == VECTOR_DB && (control & (GUEST_DEBUG_singleStep | GUEST_DEBUG_hardwareBreakpoints)) != 0;
 }
 
+/**
+ * In 64-bit mode an access to the stack at an address that is not canonical raises #SS instead of #GP. Accesses do not know
+ * whether they are one: the instruction at rip tells. [SDM 3A 6.15, interrupt 12]
+ */
+export function name_stack_fault(cpu: i32): void {
+  if (!load<u64>(cpu + CPU_notCanonical)) return;
+  if (load<i32>(cpu + CPU_faultVector) == VECTOR_GP && uses_stack(cpu)) store<i32>(cpu + CPU_faultVector, VECTOR_SS);
+  store<u64>(cpu + CPU_notCanonical, 0);
+}
+
 /** Delivers the exception that an instruction raised, as deliver; CPU.trap is debug afterwards if it is not for the guest. */
 export function deliver_raised(cpu: i32): void {
+  name_stack_fault(cpu);
   if (!is_for_debugger(cpu, load<i32>(cpu + CPU_faultVector))) deliver(cpu);
   else store<i32>(cpu + CPU_trap, TRAP_debug);
 }
@@ -141,13 +163,26 @@ function finish(cpu: i32, vector: i32, error: i32, failed: bool): void {
 export function software_interrupt(cpu: i32, vector: i32, kind: i32, next: u64, image: i32): void {
   store<i32>(cpu + CPU_eflags, image);
   if (kind == KIND_INT && is_v86(cpu) && iopl(cpu) < 3) raise_gp(cpu);
-  else if (kind == KIND_INT3 && is_for_debugger(cpu, vector)) raise(cpu, vector, 0);
-  else event(cpu, vector, kind, 0, next);
+  else if (kind != KIND_INT && is_for_debugger(cpu, vector)) raise_trap(cpu, vector);
+  else if (event(cpu, vector, kind, 0, next) && is_in_new_task(cpu)) deliver(cpu);
+}
+
+/** Whether a task switch trapped by an exception that is the new task's. */
+export function is_in_new_task(cpu: i32): bool {
+  return task_committed() && load<i32>(cpu + CPU_trap) == TRAP_exception;
+}
+
+/** INT3 or INT1, without a cause in DR6. */
+function raise_trap(cpu: i32, vector: i32): void {
+  store<u64>(cpu + CPU_faultAddress, 0);
+  raise(cpu, vector, 0);
 }
 
 /** Delivers one event; true: trapped, and nothing changed. */
 function event(cpu: i32, vector: i32, kind: i32, error: i32, rip: u64): bool {
-  forget_pending(cpu);
+  if (kind == KIND_INT || kind == KIND_INT3) keep_hits(cpu);
+  else forget_pending(cpu);
+  begin_event();
   store<i32>(cpu + CPU_monitorArmed, 0);
   set_external(kind != KIND_INT && kind != KIND_INT3);
   const failed = is_protected(cpu) ? protected_event(cpu, vector, kind, error, rip) : real_event(cpu, vector, rip);
@@ -172,10 +207,20 @@ function real_event(cpu: i32, vector: i32, rip: u64): bool {
   return false;
 }
 
-/** The RFLAGS image for the handler: faults show RF, so that IRET does not break on the same instruction again. */
+/** Whether an exception is a fault, and not one by an instruction breakpoint. */
+function is_plain_fault(cpu: i32, vector: i32): bool {
+  if (vector == VECTOR_DB) return (load<u64>(cpu + CPU_faultAddress) & DR6_BD) != 0;
+  return vector != VECTOR_DF && vector != VECTOR_MC;
+}
+
+/**
+ * The RFLAGS image for the handler: faults show RF, so that IRET does not break on the same instruction again; after traps and
+ * with interrupts it is what it was, INT n has ended it. [SDM 3B 18.3.1.1]
+ */
 function saved_flags(cpu: i32, vector: i32, kind: i32): i32 {
-  const fault = kind == KIND_EXCEPTION && vector != VECTOR_DB && vector != VECTOR_DF && vector != VECTOR_MC;
-  return fault ? eflags(cpu) | EFLAGS_RF : eflags(cpu) & ~EFLAGS_RF;
+  const fault = kind == KIND_EXCEPTION && is_plain_fault(cpu, vector);
+  const between = kind == KIND_EXCEPTION || kind == KIND_EXTERNAL;
+  return fault || (between && is_resumed(cpu)) ? eflags(cpu) | EFLAGS_RF : eflags(cpu) & ~EFLAGS_RF;
 }
 
 /** Error codes that name an IDT entry. [SDM 3A 6.13] */

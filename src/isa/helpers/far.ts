@@ -2,11 +2,10 @@
 import {
   CPU_eflags,
   CPU_rip,
+  EFLAGS_RF,
   GPR_rsp,
   SEGMENTS_cs,
   SEGMENTS_ss,
-  TRAP_exception,
-  CPU_trap,
   VECTOR_GP,
   VECTOR_NP,
 } from "./layout.generated.ts";
@@ -33,11 +32,12 @@ import {
   TYPE_TSS,
   TYPE_TSS16,
 } from "./descriptor.ts";
-import { deliver } from "./exceptions.ts";
+import { deliver, is_in_new_task } from "./exceptions.ts";
 import { raise_gp, raise_selector, trapped } from "./fault.ts";
 import { update_mode } from "./mode.ts";
 import {
   cpl,
+  eflags,
   gpr,
   has_paragraphs,
   is_canonical,
@@ -48,7 +48,7 @@ import {
 } from "./registers.ts";
 import { set_paragraph } from "./segments.ts";
 import { open_current_stack, pop, push, reserve, skip, stack_pointer } from "./stack.ts";
-import { TASK_CALL, TASK_JMP, task_committed, task_switch } from "./task.ts";
+import { TASK_CALL, TASK_JMP, task_switch } from "./task.ts";
 import { inner_descriptor, inner_selector, open_inner_stack, open_long_inner_stack } from "./tss.ts";
 
 /** The transfer under way: a CALL has a return address. */
@@ -165,8 +165,9 @@ function gate_selector(gate: u64): i32 {
 }
 
 function to_task(cpu: i32, selector: i32): void {
-  if (!task_switch(cpu, selector, isCall ? TASK_CALL : TASK_JMP, returnRip, false, 0)) return;
-  if (task_committed() && load<i32>(cpu + CPU_trap) == TRAP_exception) deliver(cpu);
+  const image = eflags(cpu) & ~EFLAGS_RF;
+  if (!task_switch(cpu, selector, isCall ? TASK_CALL : TASK_JMP, returnRip, image, false, 0)) return;
+  if (is_in_new_task(cpu)) deliver(cpu);
 }
 
 /** The offset in a call gate; the second half of a 64-bit gate is read. Look at CPU.trap afterwards. */

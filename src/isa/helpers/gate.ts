@@ -102,7 +102,7 @@ function enter(cpu: i32, selector: i32, target: u64, maskInterrupts: bool): void
 export function legacy_gate(cpu: i32, gate: u64, rip: u64, image: i32, withError: bool, error: i32): bool {
   const selector = selector_in(gate);
   const type = type_of(gate);
-  if (type == TYPE_TASK_GATE) return task_switch(cpu, selector, TASK_INT, rip, withError, error);
+  if (type == TYPE_TASK_GATE) return task_switch(cpu, selector, TASK_INT, rip, image, withError, error);
   if (find_code(cpu, selector)) return true;
   const wide = type == TYPE_INTERRUPT_GATE || type == TYPE_TRAP_GATE;
   const target = wide ? (gate & 0xffff) | ((gate >> 32) & 0xffff0000) : gate & 0xffff;

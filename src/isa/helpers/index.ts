@@ -16,7 +16,7 @@ import { debug_trap } from "./debug.ts";
 import { lar, lsl, raise_rpl, verify_segment } from "./descriptor-query.ts";
 import { check_umip, load_table, store_table } from "./descriptor-table.ts";
 import { crc32c, udiv128, udiv64 } from "./divide.ts";
-import { deliver, deliver_raised, interrupt, software_interrupt } from "./exceptions.ts";
+import { deliver, deliver_raised, interrupt, name_stack_fault, software_interrupt } from "./exceptions.ts";
 import { far_call, far_jump } from "./far.ts";
 import { enter, into, pop_flags } from "./integer.ts";
 import { ins, io_in, io_out, outs } from "./io.ts";
@@ -70,6 +70,7 @@ import {
   x87_store_environment,
   x87_store_if_present,
   x87_store_register,
+  x87_opcode,
   x87_unary,
 } from "./x87/index.ts";
 import { check_xsaves, xgetbv, xsetbv } from "./xcr.ts";
@@ -105,6 +106,7 @@ export {
   debug_trap,
   deliver,
   deliver_raised,
+  name_stack_fault,
   interrupt,
   software_interrupt,
   far_call,
@@ -189,5 +191,6 @@ export {
   x87_store_environment,
   x87_store_if_present,
   x87_store_register,
+  x87_opcode,
   x87_unary,
 };

@@ -16,7 +16,7 @@ import {
   SEGMENTS_es,
   SEGMENTS_tr,
 } from "./layout.generated.ts";
-import { note_port } from "./debug.ts";
+import { note_port, pause_repetition } from "./debug.ts";
 import { raise_gp, trapped } from "./fault.ts";
 import { io_in as ask_in, io_out as ask_out } from "./env.ts";
 import { probe, read_mem, write_mem } from "./mmu.ts";
@@ -144,6 +144,7 @@ export function ins(cpu: i32, size: i32, mask: u64, repeat: i32): i32 {
     if (ins_once(cpu, size, mask)) return 0;
     if (count_down(cpu, mask)) return 1;
   }
+  pause_repetition(cpu);
   return 0;
 }
 
@@ -156,5 +157,6 @@ export function outs(cpu: i32, segment: i32, size: i32, mask: u64, repeat: i32):
     if (outs_once(cpu, segment, size, mask)) return 0;
     if (count_down(cpu, mask)) return 1;
   }
+  pause_repetition(cpu);
   return 0;
 }

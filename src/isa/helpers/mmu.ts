@@ -2,6 +2,8 @@
 import {
   CPU_bounce,
   CPU_cpl,
+  CPU_cr0,
+  CPU_eflags,
   CPU_exitData,
   CPU_jumpCache,
   CPU_linearMask,
@@ -10,6 +12,8 @@ import {
   CPU_tlbMisses,
   CPU_tlbs,
   CPU_trap,
+  CR0_AM,
+  EFLAGS_AC,
   EXIT_fetch,
   EXIT_mmioRead,
   EXIT_mmioWrite,
@@ -23,10 +27,13 @@ import {
   TLB_ENTRY_readTag,
   TLB_ENTRY_writeTag,
   TLB_MODES,
+  VECTOR_AC,
 } from "./layout.generated.ts";
 import { is_page_watched, note_access } from "./debug.ts";
 import { mmio_read, mmio_write } from "./env.ts";
+import { raise } from "./fault.ts";
 import {
+  ACCESS_ANYWHERE,
   ACCESS_FETCH,
   ACCESS_READ,
   ACCESS_SUPERVISOR,
@@ -37,6 +44,7 @@ import {
   PAGE_WRITABLE,
   is_user,
   page_rights,
+  refuse_noncanonical,
   smap_applies,
   walk,
 } from "./paging.ts";
@@ -52,9 +60,31 @@ function tlb_of(cpu: i32, access: i32): i32 {
   return smap_applies(cpu, access) ? cpu + CPU_tlbs + 2 * TLB_BYTES : cpu + CPU_tlbs;
 }
 
-/** Chooses the TLB that emitted code uses; after every change of CPL, CR4.SMAP or EFLAGS.AC. */
+/** The TLB that nothing is entered in. */
+function empty_tlb(cpu: i32): i32 {
+  return cpu + CPU_tlbs + (TLB_MODES - 1) * TLB_BYTES;
+}
+
+/** Chooses the TLB that emitted code uses; after every change of CPL, CR0.AM, CR4.SMAP or EFLAGS.AC. */
 export function tlb_select(cpu: i32): void {
-  store<i32>(cpu + CPU_tlb, tlb_of(cpu, ACCESS_READ));
+  const aligned =
+    load<i32>(cpu + CPU_cpl) == 3 && load<i32>(cpu + CPU_eflags) & EFLAGS_AC && load<u64>(cpu + CPU_cr0) & CR0_AM;
+  store<i32>(cpu + CPU_tlb, aligned ? empty_tlb(cpu) : tlb_of(cpu, ACCESS_READ));
+}
+
+/** Whether alignment is checked: the user's accesses under CR0.AM and EFLAGS.AC. [SDM 3A 6.15, interrupt 17] */
+export function is_alignment_checked(cpu: i32): bool {
+  return load<i32>(cpu + CPU_tlb) == empty_tlb(cpu);
+}
+
+/**
+ * Raises #AC for an access that is not aligned to its width, a power of two; true: trapped. It comes before page faults, as
+ * processors have it.
+ */
+export function refuse_misaligned(cpu: i32, linear: u64, width: i32, access: i32): bool {
+  if (!is_alignment_checked(cpu) || access & (ACCESS_SUPERVISOR | ACCESS_ANYWHERE)) return false;
+  if (!(linear & ((width - 1) as u64))) return false;
+  return refuse_noncanonical(cpu, linear, width) || raise(cpu, VECTOR_AC, 0);
 }
 
 function entry_of(tlb: i32, linear: u64): i32 {
@@ -177,6 +207,7 @@ export function load_slow(cpu: i32, linear: u64, width: i32, intent: i32): i32 {
 }
 
 function gather(cpu: i32, linear: u64, width: i32, access: i32): i32 {
+  if (refuse_misaligned(cpu, linear, width, access)) return 0;
   note_access(cpu, linear, width, false);
   if (crosses(linear, width)) return gather_crossing(cpu, linear, width, access);
   const host = translate(cpu, linear, access);
@@ -190,6 +221,7 @@ function gather(cpu: i32, linear: u64, width: i32, access: i32): i32 {
 function gather_crossing(cpu: i32, linear: u64, width: i32, access: i32): i32 {
   const first = 0x1000 - ((linear & 0xfff) as i32);
   const second = next_linear(cpu, linear, first);
+  if (refuse_noncanonical(cpu, linear, width)) return 0;
   if (!gather_part(cpu, linear, first, access, cpu + CPU_bounce)) return 0;
   if (!gather_part(cpu, second, width - first, access, cpu + CPU_bounce + first)) return 0;
   return cpu + CPU_bounce;
@@ -244,10 +276,12 @@ export function store_slow(cpu: i32, linear: u64, width: i32, lo: u64, hi: u64):
 }
 
 function scatter(cpu: i32, linear: u64, width: i32, from: i32, access: i32): bool {
+  if (refuse_misaligned(cpu, linear, width, access)) return true;
   note_access(cpu, linear, width, true);
   if (!crosses(linear, width)) return scatter_part(cpu, linear, width, from, access);
   const first = 0x1000 - ((linear & 0xfff) as i32);
   const second = next_linear(cpu, linear, first);
+  if (refuse_noncanonical(cpu, linear, width)) return true;
   // both pages are checked before either is written
   translate(cpu, second, access);
   if (load<i32>(cpu + CPU_trap)) {
@@ -330,6 +364,7 @@ export function write_mem(cpu: i32, linear: u64, width: i32, value: u64, access:
 
 /** Whether an access of `size` bytes would fault (at most two pages); CPU.trap is then set. Device memory does not fault. */
 export function probe(cpu: i32, linear: u64, size: i32, access: i32): bool {
+  if (crosses(linear, size) && refuse_noncanonical(cpu, linear, size)) return true;
   translate(cpu, linear, access);
   if (load<i32>(cpu + CPU_trap)) return true;
   if (crosses(linear, size)) translate(cpu, next_linear(cpu, linear, 0x1000 - ((linear & 0xfff) as i32)), access);

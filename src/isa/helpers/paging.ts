@@ -10,6 +10,7 @@ import {
   CPU_faultError,
   CPU_faultVector,
   CPU_maxPhyAddr,
+  CPU_notCanonical,
   CPU_pdptr,
   CPU_trap,
   EFLAGS_AC,
@@ -18,6 +19,7 @@ import {
   VECTOR_PF,
 } from "./layout.generated.ts";
 import { mark_dirty, phys_to_host } from "./physical.ts";
+import { is_canonical } from "./registers.ts";
 
 /** Bits of an access. `user` and `supervisor` override the current privilege level. */
 export const ACCESS_READ: i32 = 0;
@@ -25,6 +27,8 @@ export const ACCESS_WRITE: i32 = 1;
 export const ACCESS_USER: i32 = 2;
 export const ACCESS_SUPERVISOR: i32 = 4;
 export const ACCESS_FETCH: i32 = 8;
+/** The access is exempt from alignment checks. */
+export const ACCESS_ANYWHERE: i32 = 16;
 
 const P: u64 = 1;
 const RW: u64 = 2;
@@ -86,11 +90,21 @@ function page_fault(cpu: i32, linear: u64, access: i32, cause: i32): u64 {
   return -1;
 }
 
-function not_canonical(cpu: i32): u64 {
+function not_canonical(cpu: i32, linear: u64): u64 {
+  store<u64>(cpu + CPU_notCanonical, linear);
   store<i32>(cpu + CPU_faultVector, VECTOR_GP);
   store<i32>(cpu + CPU_faultError, 0);
   store<i32>(cpu + CPU_trap, TRAP_exception);
   return -1;
+}
+
+/** Raises #GP if some of `width` bytes at a linear address are not canonical; true: trapped. Comes before page faults. */
+export function refuse_noncanonical(cpu: i32, linear: u64, width: i32): bool {
+  if (!(load<u64>(cpu + CPU_efer) & EFER_LMA)) return false;
+  const last = linear + (width as u64) - 1;
+  if (is_canonical(linear) && is_canonical(last)) return false;
+  not_canonical(cpu, is_canonical(linear) ? last : linear);
+  return true;
 }
 
 /**
@@ -103,7 +117,7 @@ export function walk(cpu: i32, linear: u64, access: i32): u64 {
     return linear;
   }
   if (load<u64>(cpu + CPU_efer) & EFER_LMA) {
-    if (((linear as i64) << 16) >> 16 != (linear as i64)) return not_canonical(cpu);
+    if (!is_canonical(linear)) return not_canonical(cpu, linear);
     return walk_long(cpu, linear, access);
   }
   if (load<u64>(cpu + CPU_cr4) & CR4_PAE) return walk_pae(cpu, linear, access);
@@ -117,7 +131,7 @@ function reserved_bits(cpu: i32): u64 {
   return load<u64>(cpu + CPU_efer) & EFER_NXE ? above : above | NX;
 }
 
-/** Sets the accessed bit of an entry, of 4 or 8 bytes, that is not the last one. */
+/** Sets the accessed bit of an entry, of 4 or 8 bytes, that is not the last one: it is used, wherever the walk ends. [SDM 3A 4.8] */
 function set_accessed(cpu: i32, host: i32): void {
   atomic.or<u32>(host, A as u32);
   mark_dirty(cpu, host);

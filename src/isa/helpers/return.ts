@@ -2,9 +2,10 @@
 import {
   CPU_eflags,
   CPU_nmiMasked,
+  CPU_resumeRip,
   CPU_rip,
-  CPU_trap,
   EFLAGS_NT,
+  EFLAGS_RF,
   EFLAGS_VM,
   GPR_rsp,
   SEGMENTS_cs,
@@ -15,7 +16,6 @@ import {
   SEGMENTS_tr,
   SEGMENT_SIZE,
   SEGMENT_base,
-  TRAP_exception,
   VECTOR_GP,
   VECTOR_NP,
   VECTOR_TS,
@@ -37,7 +37,7 @@ import {
   set_null_segment,
   set_segment,
 } from "./descriptor.ts";
-import { deliver } from "./exceptions.ts";
+import { deliver, is_in_new_task } from "./exceptions.ts";
 import { check_target } from "./far.ts";
 import { raise_gp, raise_selector, trapped } from "./fault.ts";
 import { read_mem } from "./mmu.ts";
@@ -61,7 +61,7 @@ import {
 import { check_stack, set_paragraph } from "./segments.ts";
 import { open_current_stack, pop, skip, stack_pointer } from "./stack.ts";
 import { popped_flags, set_eflags } from "./system-flags.ts";
-import { TASK_IRET, task_committed, task_switch } from "./task.ts";
+import { TASK_IRET, task_switch } from "./task.ts";
 
 /** The code and stack segment that the return leads to, checked. */
 let code: u64 = 0;
@@ -193,6 +193,7 @@ export function iret(cpu: i32, bits: i32, next: u64, image: i32): void {
   if (has_paragraphs(cpu)) iret_to_paragraph(cpu, rip, selector, flags, bits);
   else if (bits == 32 && flags & EFLAGS_VM && cpl(cpu) == 0 && !is_long(cpu)) iret_to_v86(cpu, rip, selector, flags);
   else iret_protected(cpu, rip, selector, flags, bits);
+  store<u64>(cpu + CPU_resumeRip, load<u64>(cpu + CPU_rip));
 }
 
 function iret_to_paragraph(cpu: i32, rip: u64, selector: i32, flags: i32, bits: i32): void {
@@ -248,6 +249,6 @@ function return_from_task(cpu: i32, next: u64): void {
     raise_selector(cpu, VECTOR_TS, link);
     return;
   }
-  if (!task_switch(cpu, link, TASK_IRET, next, false, 0)) return;
-  if (task_committed() && load<i32>(cpu + CPU_trap) == TRAP_exception) deliver(cpu);
+  if (!task_switch(cpu, link, TASK_IRET, next, eflags(cpu) & ~EFLAGS_RF, false, 0)) return;
+  if (is_in_new_task(cpu)) deliver(cpu);
 }

@@ -3,7 +3,7 @@
 import { CPU_stackMask, GPR_rsp, SEGMENTS_ss, VECTOR_SS } from "./layout.generated.ts";
 import { attributes_of, base_of, BIG, limit_of } from "./descriptor.ts";
 import { raise, trapped } from "./fault.ts";
-import { probe, read_mem, write_mem } from "./mmu.ts";
+import { probe, read_mem, refuse_misaligned, write_mem } from "./mmu.ts";
 import { ACCESS_SUPERVISOR, ACCESS_USER, ACCESS_WRITE } from "./paging.ts";
 import { cpl, gpr, is_canonical, is_code64, segment_attributes, segment_base, segment_limit } from "./registers.ts";
 import { outside_limit } from "./segment-check.ts";
@@ -78,7 +78,8 @@ export function reserve(cpu: i32, bytes: i32): bool {
 
 /** Makes sure that the bytes that the pointer is at could be written; true: trapped. */
 export function probe_top(cpu: i32, width: i32): bool {
-  return outside(cpu, pointer, width) || probe(cpu, at(pointer), width, access | ACCESS_WRITE);
+  if (outside(cpu, pointer, width) || refuse_misaligned(cpu, at(pointer), width, access)) return true;
+  return probe(cpu, at(pointer), width, access | ACCESS_WRITE);
 }
 
 /** Pushes `width` bytes; true: trapped. */

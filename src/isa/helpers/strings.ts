@@ -18,8 +18,9 @@ import {
   SEGMENT_base,
   SEGMENT_check,
 } from "./layout.generated.ts";
+import { pause_repetition } from "./debug.ts";
 import { trapped } from "./fault.ts";
-import { is_target_read_only, read_mem, translate, write_mem } from "./mmu.ts";
+import { is_alignment_checked, is_target_read_only, read_mem, translate, write_mem } from "./mmu.ts";
 import { ACCESS_READ, ACCESS_WRITE } from "./paging.ts";
 import { plainly_writable } from "./physical.ts";
 import { gpr, is_code64, set_gpr } from "./registers.ts";
@@ -79,7 +80,8 @@ function elements(linear: u64, offset: u64, width: i32, mask: u64, limit: u64): 
 
 /** Runs are possible through a segment whose accesses cannot fail, upward. */
 function can_run(cpu: i32, segment: i32, repeat: i32): bool {
-  return repeat != 0 && !load<i32>(cpu + segment + SEGMENT_check) && !backward(cpu);
+  const checked = load<i32>(cpu + segment + SEGMENT_check) || is_alignment_checked(cpu);
+  return repeat != 0 && !checked && !backward(cpu);
 }
 
 export function movs(cpu: i32, width: i32, source: i32, mask: u64, repeat: i32): i32 {
@@ -105,9 +107,11 @@ export function movs(cpu: i32, width: i32, source: i32, mask: u64, repeat: i32):
   return done(cpu, mask, repeat);
 }
 
-/** Nothing is left to do. */
+/** Whether nothing is left to do; else the instruction is entered again. */
 function done(cpu: i32, mask: u64, repeat: i32): i32 {
-  return !repeat || !(gpr(cpu, GPR_rcx) & mask) ? 1 : 0;
+  if (!repeat || !(gpr(cpu, GPR_rcx) & mask)) return 1;
+  pause_repetition(cpu);
+  return 0;
 }
 
 /** Copies one element; false: trapped. */

@@ -3,6 +3,7 @@ import {
   CPU_cr0,
   CPU_cr3,
   CPU_cr4,
+  CPU_dr,
   CPU_gdtrBase,
   CPU_rip,
   CR0_PG,
@@ -18,12 +19,10 @@ import {
   SEGMENTS_ss,
   SEGMENTS_tr,
   SEGMENT_SIZE,
-  VECTOR_DB,
   VECTOR_GP,
   VECTOR_NP,
   VECTOR_TS,
-  CPU_faultAddress,
-  DR6_BT,
+  DR7_L,
 } from "./layout.generated.ts";
 import {
   attributes_of,
@@ -45,7 +44,9 @@ import {
   TYPE_LDT,
   TYPE_TSS16,
 } from "./descriptor.ts";
+import { trap_in_task } from "./debug.ts";
 import { raise, raise_gp, raise_selector, trapped } from "./fault.ts";
+import { update_mode } from "./mode.ts";
 import { load_pdptrs } from "./pdptr.ts";
 import { probe, read_mem, tlb_flush_nonglobal, write_mem } from "./mmu.ts";
 import { ACCESS_SUPERVISOR, ACCESS_WRITE } from "./paging.ts";
@@ -61,6 +62,11 @@ export const TASK_INT: i32 = 2;
 export const TASK_IRET: i32 = 3;
 
 let committed: bool = false;
+
+/** No task switch is under way. */
+export function begin_event(): void {
+  committed = false;
+}
 
 /** Whether the last task switch that trapped did so in the new task: its fault is to be delivered there. */
 export function task_committed(): bool {
@@ -99,8 +105,16 @@ function field(cpu: i32, offset: i32, width: i32): u64 {
   return read_mem(cpu, (tss + (offset as u64)) & 0xffffffff, width, ACCESS_SUPERVISOR);
 }
 
-/** Switches to the task of a TSS selector; `rip` is where the old task goes on. True: trapped, see task_committed. */
-export function task_switch(cpu: i32, selector: i32, reason: i32, rip: u64, withError: bool, error: i32): bool {
+/** Switches to the task of a TSS selector; `rip` is where the old task goes on, `image` its EFLAGS. True: trapped, see task_committed. */
+export function task_switch(
+  cpu: i32,
+  selector: i32,
+  reason: i32,
+  rip: u64,
+  image: i32,
+  withError: bool,
+  error: i32,
+): bool {
   committed = false;
   const descriptor = find_task(cpu, selector, reason);
   if (trapped(cpu)) return true;
@@ -108,7 +122,7 @@ export function task_switch(cpu: i32, selector: i32, reason: i32, rip: u64, with
   const attributes = attributes_of(descriptor);
   const wide = (system_type(attributes) & 8) != 0;
   const oldSelector = segment_selector(cpu, SEGMENTS_tr);
-  if (save_task(cpu, base_of(descriptor), wide, reason, rip)) return true;
+  if (save_task(cpu, base_of(descriptor), wide, rip, reason == TASK_IRET ? image & ~EFLAGS_NT : image)) return true;
   tss = base_of(descriptor);
   const nested = reason == TASK_CALL || reason == TASK_INT;
   const oldAt = load<u64>(cpu + CPU_gdtrBase) + ((oldSelector & 0xfff8) as u64);
@@ -118,8 +132,20 @@ export function task_switch(cpu: i32, selector: i32, reason: i32, rip: u64, with
   committed = true;
   set_segment(cpu, SEGMENTS_tr, selector, descriptor | ((TYPE_BUSY as u64) << 40));
   store<u64>(cpu + CPU_cr0, load<u64>(cpu + CPU_cr0) | CR0_TS);
+  clear_local_breakpoints(cpu);
+  const debug = wide && (field(cpu, 100, 2) & 1) != 0;
   if (load_task(cpu, wide, nested) || check_task(cpu, wide)) return true;
-  return withError && push_error(cpu, wide, error);
+  if (withError && push_error(cpu, wide, error)) return true;
+  if (debug) {
+    trap_in_task(cpu);
+    update_mode(cpu);
+  }
+  return false;
+}
+
+/** L0 to L3 and LE of DR7 hold for one task. [SDM 3B 18.2.4] */
+function clear_local_breakpoints(cpu: i32): void {
+  store<u64>(cpu + CPU_dr + 56, load<u64>(cpu + CPU_dr + 56) & ~DR7_L);
 }
 
 /** The descriptor of the task to enter, checked. Look at CPU.trap afterwards. */
@@ -141,13 +167,12 @@ function find_task(cpu: i32, selector: i32, reason: i32): u64 {
 }
 
 /** Makes sure that both TSSs are there and saves the old task; true: trapped. */
-function save_task(cpu: i32, newBase: u64, newWide: bool, reason: i32, rip: u64): bool {
+function save_task(cpu: i32, newBase: u64, newWide: bool, rip: u64, image: i32): bool {
   const wide = has_wide_tss(cpu);
   tss = segment_base(cpu, SEGMENTS_tr);
   if (probe(cpu, newBase, newWide ? 0x68 : 0x2c, ACCESS_SUPERVISOR | ACCESS_WRITE)) return true;
   if (probe(cpu, tss, wide ? 0x68 : 0x2c, ACCESS_SUPERVISOR | ACCESS_WRITE)) return true;
   const width = wide ? 4 : 2;
-  const image = reason == TASK_IRET ? eflags(cpu) & ~EFLAGS_NT : eflags(cpu);
   put(cpu, at_ip(wide), width, rip);
   put(cpu, at_flags(wide), width, image as u32 as u64);
   for (let register = 0; register < 8; register++) put(cpu, at_register(wide, register), width, gpr(cpu, register));
@@ -168,7 +193,6 @@ function load_task(cpu: i32, wide: bool, nested: bool): bool {
     const high: u64 = wide ? 0 : 0xffff0000;
     set_gpr(cpu, register, field(cpu, at_register(wide, register), width) | high);
   }
-  const debug = wide && (field(cpu, 100, 2) & 1) != 0;
   const level = image & EFLAGS_VM ? 3 : (field(cpu, at_segment(wide, 1), 2) as i32) & 3;
   for (let n = 0; n < 6; n++) {
     const selector = n < segments_in(wide) ? (field(cpu, at_segment(wide, n), 2) as i32) : 0;
@@ -177,10 +201,6 @@ function load_task(cpu: i32, wide: bool, nested: bool): bool {
   set_eflags(cpu, image);
   unpack_flags(cpu);
   if (wide) load_cr3(cpu, cr3);
-  if (debug) {
-    store<u64>(cpu + CPU_faultAddress, DR6_BT);
-    return raise(cpu, VECTOR_DB, 0);
-  }
   return load_task_ldt(cpu, ldt);
 }
 

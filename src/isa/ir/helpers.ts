@@ -172,6 +172,8 @@ export const HELPERS = {
   x87_arithmetic_integer: declare("i32 i64", "none", "writes"),
   // unary.ts: (low five bits of D9 E0-FF)
   x87_unary: declare("i32", "none", "writes"),
+  // opcode.ts: (rip) -> FOP
+  x87_opcode: declare("i64", "i32", "writes"),
 } as const satisfies Record<string, HelperDeclaration>;
 
 export type HelperName = keyof typeof HELPERS;

@@ -1,4 +1,5 @@
 import type { Value } from "../ir/builder.ts";
+import { CPU } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
 
@@ -20,7 +21,9 @@ export const output: Semantics = (b) => {
 
 /** A repeated instruction is entered again until the helper has done all of it. */
 function goOn(b: InstructionBuilder, done: Value): void {
-  if (b.form.rep !== "none") b.jump(b.select(done, b.ripNext(), b.ripThis()));
+  if (b.form.rep === "none") return;
+  b.set(CPU.resumeRip, b.ripThis());
+  b.jump(b.select(done, b.ripNext(), b.ripThis()));
 }
 
 function repeats(b: InstructionBuilder): Value {

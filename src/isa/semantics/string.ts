@@ -19,7 +19,9 @@ function width(b: InstructionBuilder): number {
 
 /** A repeated instruction is entered again until the helper has done all of it. */
 function goOn(b: InstructionBuilder, done: Value): void {
-  if (b.form.rep !== "none") b.jump(b.select(done, b.ripNext(), b.ripThis()));
+  if (b.form.rep === "none") return;
+  b.set(CPU.resumeRip, b.ripThis());
+  b.jump(b.select(done, b.ripNext(), b.ripThis()));
 }
 
 /** [SDM 2B MOVS, STOS, 2A LODS] */

@@ -5,7 +5,7 @@ import { CPU, VECTOR } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
 
-// FOP stays 0: the opcode of an instruction is not kept. FCS and FDS are stored as 0, as processors do that deprecate
+// FOP is kept of instructions with an unmasked exception only [SDM 1 8.1.9.1]. FCS and FDS are stored as 0, as processors do that deprecate
 // them (CPUID.07H:EBX[13]); FIP and FDP are the offsets of the last instruction that is not a control instruction,
 // FDP only of those with a memory operand. [SDM 1 8.1.8]
 
@@ -38,6 +38,8 @@ const computation =
     checkPending(b);
     semantics(b);
     b.set(CPU.fip, b.ripThis());
+    const unmasked = b.and(b.get(CPU.fsw, "i32"), b.i32(FSW.ES));
+    b.set(CPU.fop, b.callIf(unmasked, b.get(CPU.fop, "i32"), "x87_opcode", b.ripThis()));
     if (b.form.memory) b.set(CPU.fdp, b.offset());
   };
 

@@ -3,7 +3,7 @@
  * this module by its values, so it exports nothing but arrays of numbers and strings.
  */
 
-import { INSTRUCTION_SETS } from "../../spec/x86/instruction-set.ts";
+import { INSTRUCTION_SETS, STACK_INSTRUCTIONS } from "../../spec/x86/instruction-set.ts";
 import { endsBlock, FORMS } from "./forms.ts";
 import { ROWS } from "./index.ts";
 import { type Form, REGISTER_CLASSES, SLOTS } from "./row.ts";
@@ -15,6 +15,10 @@ export const FORM_ENDS = Uint8Array.from(FORMS, (form) => Number(endsBlock(form)
 /** Operand size in bits of forms that jump relative to rIP, 0 of others. */
 export const FORM_RELATIVE = Uint8Array.from(FORMS, (form) =>
   form.operands.some((operand) => operand.kind === "relative") ? form.bits : 0,
+);
+/** Whether a form accesses the stack: 0 no, 1 as its only memory, 2 beside a memory operand. */
+export const FORM_STACK = Uint8Array.from(FORMS, (form) =>
+  STACK_INSTRUCTIONS.has(form.row.mnemonic) ? (form.memory ? 2 : 1) : 0,
 );
 /** CPUID features of the instruction sets of which the table has every instruction. */
 export const COMPLETE_SETS: readonly string[] = completeSets();

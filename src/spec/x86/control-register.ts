@@ -43,6 +43,9 @@ export const EFER = { SCE: 0x1, LME: 0x100, LMA: 0x400, NXE: 0x800 } as const;
 /** Bits of XCR0. [SDM 1 13.3] */
 export const XCR0 = { X87: 0x1, SSE: 0x2, AVX: 0x4 } as const;
 
-/** Bits of the debug registers DR6 and DR7; `fixed` always reads as 1. [SDM 3B 18.2.3, 18.2.4] */
+/** Bits of IA32_DEBUGCTL. [SDM 3B 18.4.1] */
+export const DEBUGCTL = { LBR: 0x1, BTF: 0x2, TR: 0x40 } as const;
+
+/** Bits of the debug registers DR6 and DR7; `fixed` always reads as 1, `L` are L0 to L3 and LE. [SDM 3B 18.2.3, 18.2.4] */
 export const DR6 = { BD: 0x2000, BS: 0x4000, BT: 0x8000, fixed: 0xffff_0ff0, writable: 0xe00f } as const;
-export const DR7 = { GD: 0x2000, fixed: 0x400, writable: 0xffff_2bff } as const;
+export const DR7 = { L: 0x155, GD: 0x2000, fixed: 0x400, writable: 0xffff_2bff } as const;

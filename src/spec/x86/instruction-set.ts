@@ -46,3 +46,8 @@ export const INSTRUCTION_SETS: ReadonlyMap<string, readonly string[]> = new Map(
     prefetchw: "PREFETCHW",
   }).map(([feature, mnemonics]) => [feature, mnemonics.split(" ")]),
 );
+
+/** Instructions that access the stack whatever their operands are. [SDM 1 6.2] */
+export const STACK_INSTRUCTIONS: ReadonlySet<string> = new Set(
+  "PUSH PUSHA PUSHF POP POPA POPF ENTER LEAVE CALL RET".split(" "),
+);

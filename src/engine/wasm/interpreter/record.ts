@@ -1,6 +1,7 @@
+import { assert } from "../../../base/assert.ts";
 import { slotField } from "../../../isa/decoder/fields.ts";
 import { FLAT, type Instruction, NO_REGISTER, RIP } from "../../../isa/decoder/instruction.ts";
-import { CPU, place, SEGMENT_SIZE } from "../../../isa/state.ts";
+import { CPU, place, RECORD_NEXT, SEGMENT_SIZE } from "../../../isa/state.ts";
 import { FORM_FILES } from "../../../isa/table/facts.ts";
 import { REGISTER_CLASSES, SLOTS } from "../../../isa/table/row.ts";
 
@@ -32,6 +33,8 @@ export const RECORD = place([
   ["takenLink", 4],
   ["nextLink", 4],
 ] as const);
+
+assert(RECORD.next === RECORD_NEXT, "the helpers find an instruction's length elsewhere");
 
 export const RECORD_SIZE = 64;
 

@@ -17,8 +17,8 @@ import {
   FCW_writable,
 } from "../layout.generated.ts";
 import { trapped } from "../fault.ts";
-import { probe, read_mem, write_mem } from "../mmu.ts";
-import { ACCESS_READ, ACCESS_WRITE } from "../paging.ts";
+import { probe, read_mem, refuse_misaligned, write_mem } from "../mmu.ts";
+import { ACCESS_ANYWHERE, ACCESS_READ, ACCESS_WRITE } from "../paging.ts";
 import { has_paragraphs } from "../registers.ts";
 import { update_summary } from "./exceptions.ts";
 import { physical } from "./stack.ts";
@@ -65,11 +65,12 @@ function environment_bytes(size: i32): i32 {
   return 7 * size;
 }
 
-/** Reads `bytes` of an image; true: trapped. */
-function read_image(cpu: i32, linear: u64, bytes: i32): bool {
+/** Reads `bytes` of an image that is aligned to its fields' size; true: trapped. */
+function read_image(cpu: i32, linear: u64, bytes: i32, size: i32): bool {
+  if (refuse_misaligned(cpu, linear, size, ACCESS_READ)) return true;
   for (let at = 0; at < bytes; ) {
     const width = bytes - at >= 4 ? 4 : 2;
-    const value = read_mem(cpu, (linear + (at as u64)) & load<u64>(cpu + CPU_linearMask), width, ACCESS_READ);
+    const value = read_mem(cpu, (linear + (at as u64)) & load<u64>(cpu + CPU_linearMask), width, ACCESS_ANYWHERE);
     if (trapped(cpu)) return true;
     store<u32>(image(cpu) + at, value as u32);
     at += width;
@@ -77,13 +78,13 @@ function read_image(cpu: i32, linear: u64, bytes: i32): bool {
   return false;
 }
 
-/** Writes `bytes` of an image, all or none of them; true: trapped. */
-function write_image(cpu: i32, linear: u64, bytes: i32): bool {
-  if (probe(cpu, linear, bytes, ACCESS_WRITE)) return true;
+/** Writes `bytes` of an image, all or none of them, aligned to its fields' size; true: trapped. */
+function write_image(cpu: i32, linear: u64, bytes: i32, size: i32): bool {
+  if (refuse_misaligned(cpu, linear, size, ACCESS_WRITE) || probe(cpu, linear, bytes, ACCESS_WRITE)) return true;
   for (let at = 0; at < bytes; ) {
     const width = bytes - at >= 4 ? 4 : 2;
     const value = load<u32>(image(cpu) + at) as u64;
-    write_mem(cpu, (linear + (at as u64)) & load<u64>(cpu + CPU_linearMask), width, value, ACCESS_WRITE);
+    write_mem(cpu, (linear + (at as u64)) & load<u64>(cpu + CPU_linearMask), width, value, ACCESS_ANYWHERE);
     if (trapped(cpu)) return true;
     at += width;
   }
@@ -155,14 +156,14 @@ function take_environment(cpu: i32, size: i32): void {
 /** FNSTENV with fields of `size` bytes (2 or 4): then masks all exceptions. */
 export function x87_store_environment(cpu: i32, linear: u64, size: i32): void {
   put_environment(cpu, size);
-  if (write_image(cpu, linear, environment_bytes(size))) return;
+  if (write_image(cpu, linear, environment_bytes(size), size)) return;
   store<i32>(cpu + CPU_fcw, load<i32>(cpu + CPU_fcw) | FCW_masks);
   update_summary(cpu);
 }
 
 /** FLDENV */
 export function x87_load_environment(cpu: i32, linear: u64, size: i32): void {
-  if (!read_image(cpu, linear, environment_bytes(size))) take_environment(cpu, size);
+  if (!read_image(cpu, linear, environment_bytes(size), size)) take_environment(cpu, size);
 }
 
 /** FNSAVE: the environment, then ST(0) to ST(7); then initializes. */
@@ -172,13 +173,13 @@ export function x87_save(cpu: i32, linear: u64, size: i32): void {
   for (let i = 0; i < 8; i++) {
     memory.copy(image(cpu) + environment + i * REGISTER_BYTES, cpu + CPU_fpr + (physical(cpu, i) << 4), REGISTER_BYTES);
   }
-  if (!write_image(cpu, linear, environment + ALL_REGISTERS)) x87_initialize(cpu);
+  if (!write_image(cpu, linear, environment + ALL_REGISTERS, size)) x87_initialize(cpu);
 }
 
 /** FRSTOR */
 export function x87_restore(cpu: i32, linear: u64, size: i32): void {
   const environment = environment_bytes(size);
-  if (read_image(cpu, linear, environment + ALL_REGISTERS)) return;
+  if (read_image(cpu, linear, environment + ALL_REGISTERS, size)) return;
   take_environment(cpu, size);
   for (let i = 0; i < 8; i++) {
     memory.copy(cpu + CPU_fpr + (physical(cpu, i) << 4), image(cpu) + environment + i * REGISTER_BYTES, REGISTER_BYTES);

@@ -34,6 +34,7 @@ import {
   x87_arithmetic_register,
   x87_arithmetic_single,
 } from "./operate.ts";
+import { x87_opcode } from "./opcode.ts";
 import { x87_unary } from "./unary.ts";
 
 export {
@@ -64,5 +65,6 @@ export {
   x87_store_environment,
   x87_store_if_present,
   x87_store_register,
+  x87_opcode,
   x87_unary,
 };
