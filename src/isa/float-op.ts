@@ -1,6 +1,6 @@
 /**
  * The first argument of the helper `simd_float`: an operation of FLOAT_OP in bits 0-4, FLOAT.double if the operands (of
- * fromInt32 and fromInt64: the results) are doubles, the number of lanes from bit 6, and from bit 9 a predicate (compare)
+ * fromInt32 and fromInt64: the results) are doubles, the number of lanes from bit 6, and from bit 10 a predicate (compare)
  * or a rounding (toInt32, toInt64, round).
  */
 export const FLOAT_OP = {
@@ -32,9 +32,21 @@ export const FLOAT = {
   opMask: 0x1f,
   double: 0x20,
   lanesShift: 6,
-  lanesMask: 7,
-  modeShift: 9,
+  lanesMask: 15,
+  modeShift: 10,
 } as const;
 
 /** The mode of toInt32 and toInt64, and of ROUNDPS's immediate: bits 0-1 rounding, 4 rounding by MXCSR, 8 no PE. [SDM 2B ROUNDPS] */
 export const FLOAT_ROUND = { nearest: 0, down: 1, up: 2, zero: 3, mxcsr: 4, quiet: 8 } as const;
+
+/**
+ * The predicates 0-15 of CMPPS that hold for each relation of the operands, a bit each, and those that signal quiet NaNs;
+ * 16-31 are the same with signaling the other way. [SDM 2A table 3-1]
+ */
+export const PREDICATES = {
+  equal: 0xa5a5,
+  less: 0x9696,
+  greater: 0xf0f0,
+  unordered: 0x8778,
+  signaling: 0x6666,
+} as const;

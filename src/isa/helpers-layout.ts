@@ -5,6 +5,7 @@ import * as x87 from "../spec/x86/x87.ts";
 import * as xsave from "../spec/x86/xsave.ts";
 import * as float from "./float-op.ts";
 import * as state from "./state.ts";
+import * as vector from "./vector-op.ts";
 import * as xsaveForm from "./xsave-form.ts";
 
 type Constants = Readonly<Record<string, number>>;
@@ -49,6 +50,7 @@ export function layoutSource(): string {
     ...moduleConstants(xsave),
     ...moduleConstants(xsaveForm),
     ...moduleConstants(float),
+    ...moduleConstants(vector),
   ];
   return lines.join("\n") + "\n";
 }

@@ -96,7 +96,6 @@ const CPUINFO_NAMES: Readonly<Record<string, string>> = {
   clfsh: "clflush",
   lzcnt: "abm",
   prefetchw: "3dnowprefetch",
-  sha: "sha_ni",
   sse3: "pni",
   cmpxchg16b: "cx16",
 };
@@ -109,7 +108,7 @@ export function missingFeature(form: Form, features: ReadonlySet<string>): strin
 
 /** Whether programs may have instructions of a form, on a processor of these features. */
 export function isComparable(form: Form, features: ReadonlySet<string>): boolean {
-  if (missingFeature(form, features) || form.row.mnemonic in EXCLUDED) return false;
+  if (missingFeature(form, features) || form.row.mnemonic.replace(/^V(?=RCP|RSQRT)/, "") in EXCLUDED) return false;
   return !writesSegment(form);
 }
 
@@ -171,7 +170,7 @@ const FREEDOMS: readonly Freedom[] = [
   },
   {
     why: "exceptions of bytes that the mask leaves out depend on the implementation [SDM 2B MASKMOVDQU, MASKMOVQ]",
-    holds: (form) => /^MASKMOV/.test(form.row.mnemonic),
+    holds: (form) => /^V?MASKMOV(DQU|Q)/.test(form.row.mnemonic),
     ignored: /./,
   },
   {

@@ -56,7 +56,9 @@ function escapeBytes(opcode: Opcode): number[] {
 function encodeVex(form: Form, opcode: Opcode, bits: 32 | 64, random: Random): Uint8Array {
   const { lengths, widths } = opcode.vex!;
   const l = random.pick(lengths);
-  const w = form.bits === 64 ? 1 : bits === 64 && isSizedRow(form) ? 0 : random.pick(widths);
+  // outside 64-bit mode processors take VPINSRQ and VPEXTRQ for the shorter forms, or refuse them
+  const short32 = bits === 32 && /^VP(INS|EXT)RD$/.test(form.row.mnemonic);
+  const w = short32 ? 0 : form.bits === 64 ? 1 : bits === 64 && isSizedRow(form) ? 0 : random.pick(widths);
   const rxb = bits === 64 && random.chance(40) ? random.below(8) : 0;
   const usesVvvv = form.operands.some((o) => o.kind === "register" && o.slot === "vvvv");
   const vvvv = usesVvvv ? random.below(bits === 64 ? 16 : 8) : 0;

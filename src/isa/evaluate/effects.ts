@@ -1,5 +1,5 @@
 import { HELPERS, type HelperName } from "../ir/helpers.ts";
-import { type EffectOp, type Node, type RegSlot, resultType } from "../ir/ops.ts";
+import { type EffectOp, type Node, resultType } from "../ir/ops.ts";
 import { CPU, SEGMENT, TRAP } from "../state.ts";
 import { type Bits, sizeOf, unsigned } from "./bits.ts";
 import type { Operands } from "./operands.ts";
@@ -72,8 +72,8 @@ function leave(frame: Frame, outcome: Outcome): Bits {
   return 0n;
 }
 
-function registerAt(frame: Frame, slot: RegSlot | undefined): number {
-  return frame.operands.slots[slot!];
+function registerAt(frame: Frame, { slot, at = 0 }: Node): number {
+  return frame.operands.slots[slot!] + at;
 }
 
 function linear(frame: Frame, node: Node, offset: Bits): Bits {
@@ -95,9 +95,11 @@ function load(frame: Frame, node: Node, address: Bits): Bits {
 
 const halves = (value: Bits): [bigint, bigint] => [unsigned(value, 64), value >> 64n];
 
-function store(frame: Frame, node: Node, address: Bits, value: Bits, expected?: Bits): Bits {
-  if (expected !== undefined) {
-    const outcome = call(frame, "store_locked_slow", address, node.width!, ...halves(value), ...halves(expected));
+function store(frame: Frame, node: Node, address: Bits, value: Bits, other?: Bits): Bits {
+  if (node.width === 32) {
+    if (call(frame, "store_wide_slow", address, ...halves(value), ...halves(other!)) !== 0n) leave(frame, "trap");
+  } else if (other !== undefined) {
+    const outcome = call(frame, "store_locked_slow", address, node.width!, ...halves(value), ...halves(other));
     if (outcome !== 0n) leave(frame, outcome === 1n ? "trap" : "retry");
   } else if (call(frame, "store_slow", address, node.width!, ...halves(value)) !== 0n) leave(frame, "trap");
   return 0n;
@@ -137,12 +139,12 @@ export const EFFECT_EVALUATIONS: Readonly<Record<EffectOp, EffectEvaluation>> = 
     writeState(machine, node.at!, node.width!, value!);
     return 0n;
   },
-  get_reg: (frame, node) => extended(node, readState(frame.machine, registerAt(frame, node.slot), node.width!)),
+  get_reg: (frame, node) => extended(node, readState(frame.machine, registerAt(frame, node), node.width!)),
   set_reg: (frame, node, value) => {
-    writeState(frame.machine, registerAt(frame, node.slot), node.width!, value!);
+    writeState(frame.machine, registerAt(frame, node), node.width!, value!);
     return 0n;
   },
-  field: (frame, node) => BigInt(registerAt(frame, node.slot)),
+  field: (frame, node) => BigInt(registerAt(frame, node)),
   imm: ({ operands }, node) => unsigned(operands.imm, sizeOf(node.type)),
   ea: ({ machine, operands }) => operands.effectiveAddress((number) => readState(machine, CPU.gpr + 8 * number, 8)),
   segment: ({ operands }) => BigInt(operands.segment),

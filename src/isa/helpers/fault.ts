@@ -31,3 +31,9 @@ export function raise_gp(cpu: i32): bool {
 export function trapped(cpu: i32): bool {
   return load<i32>(cpu + CPU_trap) != 0;
 }
+
+/** Raises what the state of a unit demands: a vector without error code. */
+export function raise_unit(cpu: i32, vector: i32): i32 {
+  raise(cpu, vector, 0);
+  return 0;
+}

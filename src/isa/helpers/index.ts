@@ -18,6 +18,7 @@ import { check_umip, load_table, store_table } from "./descriptor-table.ts";
 import { crc32c, udiv128, udiv64 } from "./divide.ts";
 import { deliver, deliver_raised, interrupt, name_stack_fault, software_interrupt } from "./exceptions.ts";
 import { far_call, far_jump } from "./far.ts";
+import { raise_unit } from "./fault.ts";
 import { enter, into, pop_flags } from "./integer.ts";
 import { ins, io_in, io_out, outs } from "./io.ts";
 import {
@@ -26,6 +27,7 @@ import {
   load_slow,
   store_locked_slow,
   store_slow,
+  store_wide_slow,
   tlb_flush,
   tlb_protect,
   translate_halves,
@@ -37,8 +39,8 @@ import { random } from "./random.ts";
 import { far_return, iret } from "./return.ts";
 import { segment_check } from "./segment-check.ts";
 import { inhibit_if_ss, lldt, load_segment, ltr, selector_of } from "./segments.ts";
-import { simd_float } from "./simd/float.ts";
-import { mask_move } from "./simd/mask-move.ts";
+import { simd_float, simd_float_wide } from "./simd/float.ts";
+import { clear_vectors, gather_elements, mask_load, mask_move, mask_store } from "./simd/masked.ts";
 import { carryless_multiply, compare_strings } from "./simd/text.ts";
 import { cmps, lods, movs, scas, stos } from "./strings.ts";
 import { syscall, sysenter, sysexit, sysret } from "./syscall.ts";
@@ -123,6 +125,7 @@ export {
   load_slow,
   store_locked_slow,
   store_slow,
+  store_wide_slow,
   tlb_flush,
   tlb_protect,
   translate_halves,
@@ -158,10 +161,16 @@ export {
   components_in_use,
   xrstor,
   xsave,
+  raise_unit,
   simd_float,
+  simd_float_wide,
   fxsave,
   fxrstor,
+  gather_elements,
+  mask_load,
   mask_move,
+  mask_store,
+  clear_vectors,
   compare_strings,
   carryless_multiply,
   x87_arithmetic_double,

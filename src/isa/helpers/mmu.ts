@@ -275,6 +275,16 @@ export function store_slow(cpu: i32, linear: u64, width: i32, lo: u64, hi: u64):
   return scatter(cpu, linear, width, from, ACCESS_WRITE);
 }
 
+/** Stores 32 bytes slowly; true: trapped and nothing was stored. */
+export function store_wide_slow(cpu: i32, linear: u64, w0: u64, w1: u64, w2: u64, w3: u64): bool {
+  const from = cpu + CPU_bounce + 32;
+  store<u64>(from, w0);
+  store<u64>(from + 8, w1);
+  store<u64>(from + 16, w2);
+  store<u64>(from + 24, w3);
+  return scatter(cpu, linear, 32, from, ACCESS_WRITE);
+}
+
 function scatter(cpu: i32, linear: u64, width: i32, from: i32, access: i32): bool {
   if (refuse_misaligned(cpu, linear, width, access)) return true;
   note_access(cpu, linear, width, true);

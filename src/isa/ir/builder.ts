@@ -198,14 +198,14 @@ export class Builder {
     else this.set(at, value, bits / 8);
   }
 
-  /** Reads `width` bytes of the register in an operand slot: up to 4 bytes as i32, 8 as i64, 16 as v128. */
-  getReg(slot: RegSlot, width: number, type: ValueType = widthType(width)): Value {
-    return this.#add({ op: "get_reg", type, args: [], slot, width }, type);
+  /** Reads `width` bytes of the register in an operand slot, from byte `at` on: up to 4 bytes as i32, 8 as i64, 16 as v128. */
+  getReg(slot: RegSlot, width: number, type: ValueType = widthType(width), at = 0): Value {
+    return this.#add({ op: "get_reg", type, args: [], slot, width, ...(at ? { at } : {}) }, type);
   }
 
-  /** Writes `width` bytes of the register in an operand slot, leaving its other bytes. */
-  setReg(slot: RegSlot, value: Value, width: number): void {
-    this.#add({ op: "set_reg", type: value.type, args: [value.index], slot, width }, value.type);
+  /** Writes `width` bytes of the register in an operand slot from byte `at` on, leaving its other bytes. */
+  setReg(slot: RegSlot, value: Value, width: number, at = 0): void {
+    this.#add({ op: "set_reg", type: value.type, args: [value.index], slot, width, ...(at ? { at } : {}) }, value.type);
   }
 
   // The instruction's own fields
@@ -248,6 +248,11 @@ export class Builder {
 
   store(linear: Value, value: Value, width: number): void {
     this.#add({ op: "store", type: value.type, args: [linear.index, value.index], width }, value.type);
+  }
+
+  /** Stores 32 bytes, or nothing. */
+  storeWide(linear: Value, low: Value, high: Value): void {
+    this.#add({ op: "store", type: "v128", args: [linear.index, low.index, high.index], width: 32 }, "v128");
   }
 
   /** Stores after a load with intent "write" of the same address: cannot fault. */

@@ -120,8 +120,12 @@ export const HELPERS = {
   // (bytes, address mask, 1 for REP) -> 1 done, 0 enter the instruction again; outs has the segment's state offset first
   ins: declare("i32 i64 i32", "i32", "faults writes"),
   outs: declare("i32 i32 i64 i32", "i32", "faults writes"),
+  // fault.ts: (vector) -> 0
+  raise_unit: declare("i32", "i32", "faults"),
   // simd/float.ts: (kind, see float-op.ts; operands' low and high halves) -> low half of the result; the high one is in CPU.scratch
   simd_float: declare("i32 i64 i64 i64 i64", "i64", "faults writes"),
+  // the same with operands of 256 bits; the upper three quadwords of the result are in CPU.scratch
+  simd_float_wide: declare("i32 i64 i64 i64 i64 i64 i64 i64 i64", "i64", "faults writes"),
   // xsave: (linear address, 1 for 64-bit pointers)
   fxsave: declare("i64 i32", "none", "faults writes"),
   fxrstor: declare("i64 i32", "none", "faults writes"),
@@ -132,7 +136,15 @@ export const HELPERS = {
   compare_strings: declare("i32 i64 i64 i64 i64 i64 i64", "i64", "pure"),
   // -> low half of the product; the high one is in CPU.scratch
   carryless_multiply: declare("i64 i64", "i64", "writes"),
-  // simd/mask-move.ts: (state offset of the segment, offset, data, mask)
+  // simd/masked.ts: (state offset of the segment, offset, address mask, state offset of the mask, bytes of an element | of all << 8):
+  // the result is in CPU.scratch; stores have the data's state offset before the last argument
+  mask_load: declare("i32 i64 i64 i32 i32", "none", "faults writes"),
+  mask_store: declare("i32 i64 i64 i32 i32 i32", "none", "faults writes"),
+  // (state offset of the segment, offset without index, address mask, state offsets of destination, index and mask, see GATHER)
+  gather_elements: declare("i32 i64 i64 i32 i32 i32 i32", "none", "faults writes"),
+  // (first byte of each vector register that becomes 0)
+  clear_vectors: declare("i32", "none", "writes"),
+  // (state offset of the segment, offset, data, mask)
   mask_move: declare("i32 i64 i64 i64 i64 i64", "none", "faults writes"),
   // x87: i names ST(i), pops counts registers; operation is ModRM.reg of D8
   // compare.ts: (i, quiet, pops); (single, pops), (double, pops), (sign-extended integer, pops)

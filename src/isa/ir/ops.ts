@@ -78,7 +78,7 @@ export const EFFECT_OPS = {
   rip_next: reads,
   /** Linear address of an offset in a segment; checks limit, rights and canonical form where the segment needs it. */
   linear: readsFaults,
-  /** Memory at a linear address. `load` with intent "write" faults as a write would. */
+  /** Memory at a linear address: a store of 32 bytes takes two v128. `load` with intent "write" faults as a write would. */
   load: readsFaults,
   store: writesFaults,
   /** A store that was made safe by a load with intent "write" of the same address: cannot fault any more. */
@@ -124,7 +124,7 @@ export interface Node {
   readonly args: readonly number[];
   /** const: the value as lo/hi words (v128: four words). shuffle: 16 lanes. extract, replace: one lane. */
   readonly words?: readonly number[];
-  /** get, set: state offset. cond: condition code. trap_if: vector. */
+  /** get, set: state offset. get_reg, set_reg: bytes from the register's start (0 if left out). cond: condition code. trap_if: vector. */
   readonly at?: number;
   /** get, set, get_reg, set_reg, load, store: access width in bytes. flags: operand width in bits. */
   readonly width?: number;

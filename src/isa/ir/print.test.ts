@@ -16,6 +16,7 @@ const KEPT: readonly (readonly [string, Partial<Form>])[] = [
   ["F7 /6", { bits: 64, memory: false }],
   ["C3", { bits: 64 }],
   ["66 0F FC", { memory: true }],
+  ["VEX.256.F3.0F.WIG 7F", { memory: true }],
 ];
 
 function find(opcode: string, wanted: Partial<Form>): Form {

@@ -7,6 +7,7 @@ type Describe = (node: Node) => string;
 const nothing: Describe = () => "";
 const words: Describe = (node) => (node.words ?? []).join(",");
 const slot: Describe = (node) => node.slot!;
+const registerPart: Describe = (node) => slot(node) + (node.at ? `+${node.at}` : "");
 const access: Describe = (node) => `${node.width}${node.signed ? "s" : ""}${node.intent === "write" ? " write" : ""}`;
 
 /** Fields of the state by offset, longest arrays too: the last that begins at or before an offset names it. */
@@ -25,8 +26,8 @@ function segmentName(offset: number | undefined): string {
 const EFFECT_DETAILS: Readonly<Record<EffectOp, Describe>> = {
   get: (node) => `${fieldName(node.at!)} ${access(node)}`,
   set: (node) => `${fieldName(node.at!)} ${access(node)}`,
-  get_reg: (node) => `${slot(node)} ${access(node)}`,
-  set_reg: (node) => `${slot(node)} ${access(node)}`,
+  get_reg: (node) => `${registerPart(node)} ${access(node)}`,
+  set_reg: (node) => `${registerPart(node)} ${access(node)}`,
   field: slot,
   imm: nothing,
   ea: nothing,

@@ -152,8 +152,12 @@ function checkField(node: Node, store: boolean): string | undefined {
   return first(inside ? undefined : `${node.at} is not in the state`, checkWidth(node, store));
 }
 
+/** Bytes of a vector register, the widest there is. */
+const WIDEST = 32;
+
 function checkSlot(node: Node): string | undefined {
-  return node.slot === undefined ? "names no operand slot" : undefined;
+  if (node.slot === undefined) return "names no operand slot";
+  return (node.at ?? 0) + (node.width ?? 0) > WIDEST ? `reaches beyond ${WIDEST} bytes` : undefined;
 }
 
 /** The address of an access was checked for that access. */
@@ -166,6 +170,8 @@ function checkAddress(node: Node, at: Place, write: boolean): string | undefined
 
 function checkStore(node: Node, at: Place): string | undefined {
   const value = node.type as ValueType;
+  if (node.width === WIDEST)
+    return typed(node, "v128") ?? at.expect("i64", value, value) ?? checkAddress(node, at, true);
   return first(
     at.expect("i64", value, ...(node.locked ? [value] : [])) ?? checkWidth(node, true) ?? checkAddress(node, at, true),
     node.locked && !at.isProbed(node.width!) && "stores locked what was not loaded to be written",

@@ -3,7 +3,7 @@ import { CPU } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
 import { inverseSubstitution, substitution } from "./aes-table.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { binary, imm8, pair, readVector, simd, unary, words, writeVector } from "./simd.ts";
+import { binary, first, imm8, pair, readVector, second, simd, unary, words, writeVector } from "./simd.ts";
 
 /** Each byte looked up in a table of 256: sixteen swizzles, each of which answers for one high nibble. */
 function lookUp(b: InstructionBuilder, table: Uint8Array, x: Value): Value {
@@ -75,8 +75,8 @@ export const aeskeygenassist: Semantics = simd((b) => {
 /** The product without carries of the quadwords that immediate bits 0 and 4 select. */
 export const pclmulqdq: Semantics = simd((b) => {
   const imm = b.imm("i32");
-  const y = readVector(b, 1);
-  const x = readVector(b, 0);
+  const x = readVector(b, first(b));
+  const y = readVector(b, second(b));
   const half = (v: Value, bit: number): Value =>
     b.select(b.and(imm, b.i32(bit)), b.extractLane("i64x2", v, 1), b.extractLane("i64x2", v, 0));
   const low = b.call("carryless_multiply", half(x, 1), half(y, 16));

@@ -2,8 +2,8 @@ import type { Value } from "../ir/builder.ts";
 import type { LaneType, PureOp } from "../ir/ops.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { binary, imm8, readVector, simd, unary, vectorWidth, words, writeVector, zero } from "./simd.ts";
-import { floatKind, floatLanes, floatOr, isDouble, special } from "./simd-float.ts";
+import { binary, imm8, readLanes, second, simd, unary, vectorWidth, words, writeLanes, zero } from "./simd.ts";
+import { floatBinary, floatLanes, isDouble } from "./simd-float.ts";
 import { IOTA, LANES } from "./simd-integer.ts";
 import { LOW_QUADS } from "./simd-shuffle.ts";
 
@@ -26,21 +26,19 @@ export const horizontal = (op: PureOp, lanes: LaneType): Semantics =>
 
 /** HADDPS, HSUBPD... */
 export const horizontalFloat = (op: "add" | "sub", format: "PS" | "PD"): Semantics =>
-  binary((b, x, y) => {
-    const [even, odd] = neighbours(b, isDouble(format) ? 8 : 4, x, y);
-    const result = b.lanes(op, floatLanes(format), even, odd);
-    const kind = b.i32(floatKind(op, format));
-    return floatOr(b, special(b, format, op, even, odd, result), result, kind, even, odd);
+  floatBinary(format, op, op, {
+    operands: (b, x, y) => neighbours(b, isDouble(format) ? 8 : 4, x, y),
   });
 
 /** ADDSUBPS, ADDSUBPD: differences in even lanes, sums in odd ones. */
 export const addSub = (format: "PS" | "PD"): Semantics =>
-  binary((b, x, y) => {
-    const lanes = floatLanes(format);
-    const odd = isDouble(format) ? b.v128(0, 0, -1, -1) : b.v128(0, -1, 0, -1);
-    const sums = b.bitwise("and", b.lanes("add", lanes, x, y), odd);
-    const result = b.bitwise("or", sums, b.bitwise("andnot", b.lanes("sub", lanes, x, y), odd));
-    return floatOr(b, special(b, format, "add", x, y, result), result, b.i32(floatKind("addSub", format)), x, y);
+  floatBinary(format, "add", "addSub", {
+    result: (b, x, y) => {
+      const lanes = floatLanes(format);
+      const odd = isDouble(format) ? b.v128(0, 0, -1, -1) : b.v128(0, -1, 0, -1);
+      const sums = b.bitwise("and", b.lanes("add", lanes, x, y), odd);
+      return b.bitwise("or", sums, b.bitwise("andnot", b.lanes("sub", lanes, x, y), odd));
+    },
   });
 
 /** Bytes by number; those with the top bit set give 0. */
@@ -50,17 +48,15 @@ export const pshufb: Semantics = binary((b, x, y) => {
 });
 
 /** The operands one after the other, shifted right by bytes. */
-export const palignr: Semantics = simd((b) => {
+export const palignr: Semantics = binary((b, x, y) => {
   const width = vectorWidth(b);
   const imm = imm8(b);
   const limit = b.i32(2 * width);
   const count = b.select(b.compare("lt_u", imm, limit), imm, limit);
   const positions = b.lanes("add", "i8x16", b.v128(...IOTA), b.splat("i8x16", count));
-  const y = readVector(b, 1);
-  const x = readVector(b, 0);
-  if (width === 8) return writeVector(b, 0, b.lanes("swizzle", "i8x16", b.shuffle(y, x, LOW_QUADS), positions));
+  if (width === 8) return b.lanes("swizzle", "i8x16", b.shuffle(y, x, LOW_QUADS), positions);
   const upper = b.lanes("sub", "i8x16", positions, words(b, 0x10101010));
-  writeVector(b, 0, b.bitwise("or", b.lanes("swizzle", "i8x16", y, positions), b.lanes("swizzle", "i8x16", x, upper)));
+  return b.bitwise("or", b.lanes("swizzle", "i8x16", y, positions), b.lanes("swizzle", "i8x16", x, upper));
 });
 
 /** Products of unsigned and signed bytes, neighbours added with saturation. */
@@ -99,6 +95,10 @@ export const psign = (letter: Letter): Semantics =>
 /** MOVDDUP, MOVSLDUP, MOVSHDUP: a fixed selection of the source's bytes. */
 export const duplicate = (bytes: readonly number[]): Semantics =>
   simd((b) => {
-    const x = readVector(b, 1);
-    b.setReg("reg", b.shuffle(x, x, bytes), 16);
+    const x = readLanes(b, second(b));
+    writeLanes(
+      b,
+      0,
+      x.map((v) => b.shuffle(v, v, bytes)),
+    );
   });

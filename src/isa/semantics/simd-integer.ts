@@ -1,8 +1,24 @@
 import type { Value } from "../ir/builder.ts";
 import type { LaneType, PureOp } from "../ir/ops.ts";
+import { laneCount } from "../ir/signatures.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { binary, imm8, laneOp, quads, readVector, simd, uses, vectorWidth, words, writeVector, zero } from "./simd.ts";
+import {
+  binary,
+  first,
+  imm8,
+  laneOp,
+  quads,
+  readLanes,
+  readVector,
+  second,
+  simd,
+  uses,
+  vectorWidth,
+  words,
+  writeLanes,
+  zero,
+} from "./simd.ts";
 
 /** Lanes of 8, 16, 32 and 64 bits by the letter of a mnemonic. */
 export const LANES = { B: "i8x16", W: "i16x8", D: "i32x4", Q: "i64x2" } as const;
@@ -55,12 +71,13 @@ const LANE_BITS: Readonly<Record<Letter, number>> = { B: 8, W: 16, D: 32, Q: 64 
 
 /** Count and whether it is beyond the lane, from the immediate or the low quadword of the second operand. */
 function shiftCount(b: InstructionBuilder, bits: number): { count: Value; beyond: Value } {
-  if (b.operand(1).kind === "immediate") {
+  const index = second(b);
+  if (b.operand(index).kind === "immediate") {
     const count = imm8(b);
     return { count, beyond: b.compare("lt_u", b.i32(bits - 1), count) };
   }
   const width = vectorWidth(b);
-  const count = b.extractLane("i64x2", readVector(b, 1, width), 0);
+  const count = b.extractLane("i64x2", readVector(b, index, width), 0);
   return { count: b.wrap(count), beyond: b.compare("lt_u", b.i64(bits - 1), count) };
 }
 
@@ -70,8 +87,8 @@ const logicalShift =
   (letter: Letter): Semantics =>
     simd((b) => {
       const { count, beyond } = shiftCount(b, LANE_BITS[letter]);
-      const shifted = b.lanes(name, LANES[letter], readVector(b, 0), count);
-      writeVector(b, 0, b.select(beyond, zero(b), shifted));
+      const shifted = (x: Value): Value => b.select(beyond, zero(b), b.lanes(name, LANES[letter], x, count));
+      writeLanes(b, 0, readLanes(b, first(b)).map(shifted));
     });
 
 export const shiftLeft = logicalShift("shl");
@@ -83,19 +100,21 @@ export const shiftRightSigned = (letter: Letter): Semantics =>
     const bits = LANE_BITS[letter];
     const { count, beyond } = shiftCount(b, bits);
     const within = b.select(beyond, b.i32(bits - 1), count);
-    writeVector(b, 0, b.lanes("shr_s", LANES[letter], readVector(b, 0), within));
+    const shifted = (x: Value): Value => b.lanes("shr_s", LANES[letter], x, within);
+    writeLanes(b, 0, readLanes(b, first(b)).map(shifted));
   });
 
 /** Number of each byte. */
 export const IOTA = [0x03020100, 0x07060504, 0x0b0a0908, 0x0f0e0d0c] as const;
 
-/** Shifts the whole register by bytes: positions outside it give 0. */
+/** Shifts each lane by bytes: positions outside it give 0. */
 const byteShift = (direction: "add" | "sub"): Semantics =>
   simd((b) => {
     const count = imm8(b);
     const bytes = b.splat("i8x16", b.select(b.compare("lt_u", count, b.i32(16)), count, b.i32(16)));
     const positions = b.lanes(direction, "i8x16", b.v128(...IOTA), bytes);
-    writeVector(b, 0, b.lanes("swizzle", "i8x16", readVector(b, 0), positions));
+    const shifted = (x: Value): Value => b.lanes("swizzle", "i8x16", x, positions);
+    writeLanes(b, 0, readLanes(b, first(b)).map(shifted));
   });
 
 export const pslldq = byteShift("sub");
@@ -104,6 +123,10 @@ export const psrldq = byteShift("add");
 /** Sign bits of the lanes to a general register. */
 export const moveMask = (lanes: LaneType): Semantics =>
   simd((b) => {
-    const mask = b.lanes("bitmask", lanes, readVector(b, 1, vectorWidth(b)));
+    const masks = readLanes(b, 1, uses(b, "mmx") ? 8 : Math.max(b.operand(1).width, 16)).map((x) =>
+      b.lanes("bitmask", lanes, x),
+    );
+    const count = laneCount(lanes);
+    const mask = masks.reduce((low, high) => b.or(low, b.shl(high, b.i32(count))));
     b.write(0, uses(b, "mmx") ? b.and(mask, b.i32(0xff)) : mask);
   });

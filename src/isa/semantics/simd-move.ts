@@ -1,14 +1,14 @@
 import type { Value } from "../ir/builder.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { readVector, simd, writeVector, writeWhole } from "./simd.ts";
+import { first, readLanes, readVector, second, simd, writeLanes, writeVector, writeWhole } from "./simd.ts";
 
 /** DEST := SRC over the operand's width; the rest of a register stays. */
-export const move: Semantics = simd((b) => writeVector(b, 0, readVector(b, 1)));
+export const move: Semantics = simd((b) => writeLanes(b, 0, readLanes(b, 1)));
 
-/** MOVSS, MOVSD, MOVQ: a load clears the rest of the register, a move between registers of MOVQ too. */
+/** MOVSS, MOVSD: a load clears the rest of the register. */
 export const moveScalar: Semantics = simd((b) => {
-  const value = readVector(b, 1);
+  const value = readVector(b, second(b));
   if (b.form.memory && b.operand(0).kind === "register") writeWhole(b, 0, value);
   else writeVector(b, 0, value);
 });
@@ -26,7 +26,7 @@ export const moveFromGeneral: Semantics = simd((b) => {
   const destination = b.operand(0);
   if (destination.kind !== "register") throw new Error("not a register");
   const value = b.replaceLane("i64x2", b.v128(0, 0, destination.file === "mmx" ? 0xffff : 0, 0), 0, quad);
-  b.setReg(destination.slot, value, 16);
+  writeWhole(b, 0, value);
 });
 
 /** MOVD, MOVQ to a general register or memory. */
@@ -39,12 +39,15 @@ function quad(b: InstructionBuilder, index: number, lane: 0 | 1): Value {
 }
 
 /** MOVLPS, MOVLPD and MOVHLPS: the low quadword from memory or from the high one of a register. */
-export const moveLow: Semantics = simd((b) => b.setReg("reg", quad(b, 1, 1), 8));
+export const moveLow: Semantics = simd((b) => {
+  const value = quad(b, second(b), 1);
+  writeWhole(b, 0, b.replaceLane("i64x2", readVector(b, first(b), 16), 0, value));
+});
 
 /** MOVHPS, MOVHPD and MOVLHPS: the high quadword from memory or from the low one of a register. */
 export const moveHigh: Semantics = simd((b) => {
-  const value = quad(b, 1, 0);
-  b.setReg("reg", b.replaceLane("i64x2", b.getReg("reg", 16), 1, value), 16);
+  const value = quad(b, second(b), 0);
+  writeWhole(b, 0, b.replaceLane("i64x2", readVector(b, first(b), 16), 1, value));
 });
 
 /** The high quadword to memory. */

@@ -2,7 +2,22 @@ import type { Value } from "../ir/builder.ts";
 import type { LaneType } from "../ir/ops.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { binary, blend, imm8, pair, readVector, simd, vectorWidth, words, writeVector } from "./simd.ts";
+import {
+  binary,
+  blend,
+  first,
+  imm8,
+  mapLanes,
+  pair,
+  readLanes,
+  readVector,
+  second,
+  simd,
+  vectorWidth,
+  words,
+  writeLanes,
+  writeVector,
+} from "./simd.ts";
 
 /** Lanes of i8x16.shuffle that interleave `size`-byte units of two operands from byte `from` of each. */
 function interleaved(size: number, from: number): number[] {
@@ -42,7 +57,13 @@ function dwordPositions(b: InstructionBuilder, imm: Value): Value {
 }
 
 export const pshufd: Semantics = simd((b) => {
-  writeVector(b, 0, b.lanes("swizzle", "i8x16", readVector(b, 1), dwordPositions(b, imm8(b))));
+  const positions = dwordPositions(b, imm8(b));
+  const x = readLanes(b, second(b));
+  writeLanes(
+    b,
+    0,
+    x.map((v) => b.lanes("swizzle", "i8x16", v, positions)),
+  );
 });
 
 /** Words of one half selected by the immediate; `base` has the positions where every selector is 0. */
@@ -54,7 +75,12 @@ const shuffleWords = (mask: readonly [number, number], base: readonly [number, n
     const selected = b.bitwise("and", b.lanes("shr_u", "i16x8", moved, b.i32(6)), three);
     const bytes = b.lanes("mul", "i16x8", selected, words(b, 0x02020202));
     const positions = b.lanes("add", "i16x8", bytes, b.v128(...base));
-    writeVector(b, 0, b.lanes("swizzle", "i8x16", readVector(b, 1), positions));
+    const x = readLanes(b, second(b));
+    writeLanes(
+      b,
+      0,
+      x.map((v) => b.lanes("swizzle", "i8x16", v, positions)),
+    );
   });
 
 export const pshuflw = shuffleWords([0x00030003, 0], [0x01000100, 0x01000100, 0x0b0a0908, 0x0f0e0d0c]);
@@ -63,18 +89,23 @@ export const pshufhw = shuffleWords([0, 0x00030003], [0x03020100, 0x07060504, 0x
 /** Two dwords of each operand by the pairs of bits of the immediate. */
 export const shufps: Semantics = simd((b) => {
   const positions = dwordPositions(b, imm8(b));
-  const y = readVector(b, 1);
   const of = (v: Value): Value => b.lanes("swizzle", "i8x16", v, positions);
-  writeVector(b, 0, b.shuffle(of(readVector(b, 0)), of(y), [0, 1, 2, 3, 4, 5, 6, 7, 24, 25, 26, 27, 28, 29, 30, 31]));
+  const x = readLanes(b, first(b));
+  const y = readLanes(b, second(b));
+  const halves = [0, 1, 2, 3, 4, 5, 6, 7, 24, 25, 26, 27, 28, 29, 30, 31];
+  writeLanes(
+    b,
+    0,
+    mapLanes(x, y, (p, q) => b.shuffle(of(p), of(q), halves)),
+  );
 });
 
-/** The low or high half of each operand. */
-export const shufpd: Semantics = simd((b) => {
+/** The low or high half of each operand; every lane has two bits of the immediate. */
+export const shufpd: Semantics = binary((b, x, y, lane) => {
   const imm = b.imm("i32");
-  const y = readVector(b, 1);
   const half = (v: Value, bit: number): Value =>
-    b.select(b.and(imm, b.i32(bit)), b.extractLane("i64x2", v, 1), b.extractLane("i64x2", v, 0));
-  writeVector(b, 0, pair(b, half(readVector(b, 0), 1), half(y, 2)));
+    b.select(b.and(imm, b.i32(bit << (2 * lane))), b.extractLane("i64x2", v, 1), b.extractLane("i64x2", v, 0));
+  return pair(b, half(x, 1), half(y, 2));
 });
 
 /** A word of the second operand, zero-extended. */
@@ -89,8 +120,8 @@ export const pextrw: Semantics = simd((b) => {
 
 export const pinsrw: Semantics = simd((b) => {
   const lane = b.and(b.imm("i32"), b.i32(vectorWidth(b) / 2 - 1));
-  const value = b.splat("i16x8", b.read(1, 2));
+  const value = b.splat("i16x8", b.read(second(b), 2));
   const numbers = b.v128(0x00010000, 0x00030002, 0x00050004, 0x00070006);
   const mask = b.lanes("eq", "i16x8", numbers, b.splat("i16x8", lane));
-  writeVector(b, 0, blend(b, mask, value, readVector(b, 0)));
+  writeVector(b, 0, blend(b, mask, value, readVector(b, first(b))));
 });

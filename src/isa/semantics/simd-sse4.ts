@@ -1,18 +1,36 @@
 import { FLOAT } from "../float-op.ts";
 import type { Value } from "../ir/builder.ts";
 import type { LaneType, PureOp } from "../ir/ops.ts";
+import { laneCount } from "../ir/signatures.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { binary, blend, imm8, readVector, simd, words, writeVector, zero } from "./simd.ts";
+import {
+  binary,
+  blend,
+  first,
+  imm8,
+  type Lanes,
+  mapLanes,
+  quads,
+  readLanes,
+  readVector,
+  second,
+  simd,
+  words,
+  writeLanes,
+  writeVector,
+  zero,
+} from "./simd.ts";
 import {
   anyLane,
+  elements,
   type Format,
   floatKind,
   floatLanes,
   floatOr,
-  formatWidth,
   isDouble,
   isNan,
+  readFloat,
   special,
   uncommonControl,
 } from "./simd-float.ts";
@@ -38,33 +56,46 @@ function immediateMask(b: InstructionBuilder, lanes: Wide, imm: Value): Value {
   return b.lanes("eq", lanes, b.bitwise("and", all, own), own);
 }
 
-/** BLENDPS, BLENDPD, PBLENDW: lanes of the second operand where the immediate has a 1. */
+/** BLENDPS, BLENDPD, PBLENDW: elements of the second operand where the immediate, of 8 bits again and again, has a 1. */
 export const blendImmediate = (lanes: Wide): Semantics =>
-  simd((b) => {
-    const y = readVector(b, 1);
-    writeVector(b, 0, blend(b, immediateMask(b, lanes, imm8(b)), y, readVector(b, 0)));
+  binary((b, x, y, lane) => {
+    const imm = b.shrU(imm8(b), b.i32((lane * laneCount(lanes)) % 8));
+    return blend(b, immediateMask(b, lanes, imm), y, x);
   });
 
-/** BLENDVPS, BLENDVPD, PBLENDVB: lanes of the second operand where XMM0 has the top bit set. */
+/** BLENDVPS, BLENDVPD, PBLENDVB: elements of the second operand where the last one (XMM0) has the top bit set. */
 export const blendVariable = (lanes: LaneType, bits: number): Semantics =>
   simd((b) => {
-    const y = readVector(b, 1);
-    const mask = b.lanes("shr_s", lanes, readVector(b, 2), b.i32(bits - 1));
-    writeVector(b, 0, blend(b, mask, y, readVector(b, 0)));
+    const x = readLanes(b, first(b));
+    const y = readLanes(b, second(b));
+    const masks = readLanes(b, second(b) + 1).map((v) => b.lanes("shr_s", lanes, v, b.i32(bits - 1)));
+    writeLanes(
+      b,
+      0,
+      mapLanes(x, y, (p, q, n) => blend(b, masks[n]!, q, p)),
+    );
   });
 
-function isZeroVector(b: InstructionBuilder, v: Value): Value {
+function isZeroVector(b: InstructionBuilder, lanes: Lanes): Value {
+  const v = lanes.reduce((x, y) => b.bitwise("or", x, y));
   return b.isZero(b.or(b.extractLane("i64x2", v, 0), b.extractLane("i64x2", v, 1)));
 }
 
-/** ZF: no bit in common; CF: no bit of the second operand that the first lacks. */
-export const ptest: Semantics = simd((b) => {
-  const x = readVector(b, 0);
-  const y = readVector(b, 1);
-  const zf = isZeroVector(b, b.bitwise("and", x, y));
-  const cf = isZeroVector(b, b.bitwise("andnot", y, x));
-  b.flags("raw", 32, [b.or(b.shl(zf, b.i32(6)), cf)]);
-});
+/** ZF: no bit in common; CF: no bit of the second operand that the first lacks; of all bits, or of those in a mask of words. */
+const test = (mask: readonly [number, number] = [-1, -1]): Semantics =>
+  simd((b) => {
+    const x = readLanes(b, 0);
+    const y = readLanes(b, 1);
+    const bits = (op: "and" | "andnot"): Value[] =>
+      mapLanes(x, y, (p, q) => b.bitwise("and", b.bitwise(op, q, p), quads(b, ...mask)));
+    const [zf, cf] = [isZeroVector(b, bits("and")), isZeroVector(b, bits("andnot"))];
+    b.flags("raw", 32, [b.or(b.shl(zf, b.i32(6)), cf)]);
+  });
+
+export const ptest = test();
+/** The signs of elements. [SDM 2C VTESTPD/VTESTPS] */
+export const testps = test([0x80000000 | 0, 0x80000000 | 0]);
+export const testpd = test([0, 0x80000000 | 0]);
 
 /** The bytes of a narrow source that PMOVSX* and PMOVZX* extend. */
 function readNarrow(b: InstructionBuilder): Value {
@@ -73,11 +104,22 @@ function readNarrow(b: InstructionBuilder): Value {
   return b.replaceLane("i32x4", zero(b), 0, b.read(1));
 }
 
-/** Low lanes extended step by step to each of the types. */
+/** Bytes from `at` on, in the low half. */
+function upper(b: InstructionBuilder, v: Value, at: number): Value {
+  return b.shuffle(
+    v,
+    v,
+    [...Array(16).keys()].map((n) => (n + at) % 16),
+  );
+}
+
+/** Low elements extended step by step to each of the types: as many as there is room for. */
 export const extendLanes = (sign: "s" | "u", ...steps: Wide[]): Semantics =>
   simd((b) => {
-    const value = steps.reduce((v, lanes) => b.lanes(`extend_low_${sign}`, lanes, v), readNarrow(b));
-    writeVector(b, 0, value);
+    const extended = (from: Value): Value => steps.reduce((v, lanes) => b.lanes(`extend_low_${sign}`, lanes, v), from);
+    const source = readNarrow(b);
+    const wide = b.operand(0).width === 32;
+    writeLanes(b, 0, [source, ...(wide ? [upper(b, source, 16 >> steps.length)] : [])].map(extended));
   });
 
 /** Low dwords of each quadword, sign-extended and multiplied. */
@@ -107,12 +149,13 @@ export const extract = (lanes: "i8x16" | "i16x8" | "i32x4"): Semantics =>
 /** PINSRB and PINSRD/PINSRQ (by operand size). */
 export const insert = (lanes: "i8x16" | "i32x4"): Semantics =>
   simd((b) => {
-    const wide = b.operand(1).width === 8 ? "i64x2" : lanes;
-    const value = b.splat(wide, b.read(1));
+    const source = second(b);
+    const wide = b.operand(source).width === 8 ? "i64x2" : lanes;
+    const value = b.splat(wide, b.read(source));
     const lane = b.and(b.imm("i32"), b.i32(16 / laneSize(wide) - 1));
     const number = b.splat(wide, wide === "i64x2" ? b.extend(lane) : lane);
     const mask = b.lanes("eq", wide, b.v128(...NUMBERS[wide]), number);
-    writeVector(b, 0, blend(b, mask, value, readVector(b, 0)));
+    writeVector(b, 0, blend(b, mask, value, readVector(b, first(b))));
   });
 
 /** Immediate bits 7-6 select the source's dword (of a register), 5-4 the destination's, 3-0 clear dwords. */
@@ -120,12 +163,12 @@ export const insertps: Semantics = simd((b) => {
   const imm = imm8(b);
   const field = (shift: number): Value => b.and(b.shrU(imm, b.i32(shift)), b.i32(3));
   const positions = b.lanes("add", "i8x16", words(b, 0x03020100), b.splat("i8x16", b.shl(field(6), b.i32(2))));
-  const source = readVector(b, 1, b.form.memory ? 4 : 16);
+  const source = readVector(b, second(b), b.form.memory ? 4 : 16);
   const value = b.form.memory
     ? b.splat("i32x4", b.extractLane("i32x4", source, 0))
     : b.lanes("swizzle", "i8x16", source, positions);
   const mask = b.lanes("eq", "i32x4", b.v128(...NUMBERS.i32x4), b.splat("i32x4", field(4)));
-  const merged = blend(b, mask, value, readVector(b, 0));
+  const merged = blend(b, mask, value, readVector(b, first(b)));
   writeVector(b, 0, b.bitwise("andnot", merged, immediateMask(b, "i32x4", imm)));
 });
 
@@ -144,11 +187,12 @@ export const phminposuw: Semantics = simd((b) => {
   writeVector(b, 0, b.replaceLane("i32x4", zero(b), 0, b.op("rotl", key, b.i32(16))));
 });
 
-/** Eight sums of absolute differences of four bytes: immediate bit 2 the first's offset, bits 0-1 the second's dword. */
-export const mpsadbw: Semantics = simd((b) => {
-  const imm = imm8(b);
-  const y = readVector(b, 1);
-  const x = readVector(b, 0);
+/**
+ * Eight sums of absolute differences of four bytes: immediate bit 2 the first's offset, bits 0-1 the second's dword; the
+ * upper lane has bits 3-5.
+ */
+export const mpsadbw: Semantics = binary((b, x, y, lane) => {
+  const imm = b.shrU(imm8(b), b.i32(3 * lane));
   const offset = (mask: number, shift: number): Value => b.shl(b.and(imm, b.i32(mask)), b.i32(shift));
   const first = b.lanes("add", "i8x16", b.v128(...IOTA), b.splat("i8x16", offset(4, 0)));
   const second = b.splat("i8x16", offset(3, 2));
@@ -159,26 +203,24 @@ export const mpsadbw: Semantics = simd((b) => {
     const difference = b.bitwise("or", b.lanes("sub_sat_u", "i8x16", p, q), b.lanes("sub_sat_u", "i8x16", q, p));
     return b.lanes("extend_low_u", "i16x8", difference);
   });
-  writeVector(
-    b,
-    0,
-    sums.reduce((p, q) => b.lanes("add", "i16x8", p, q)),
-  );
+  return sums.reduce((p, q) => b.lanes("add", "i16x8", p, q));
 });
 
 /** ROUNDPS...: immediate bits 0-1 the rounding, bit 2 rounding by MXCSR, bit 3 no PE. */
 export const round = (format: Format): Semantics =>
   simd((b) => {
     const imm = imm8(b);
-    const x = readVector(b, 1, formatWidth(format));
-    const by = (op: PureOp): Value => b.lanes(op, floatLanes(format), x);
+    const x = readFloat(b, second(b), format);
     const bit = (n: number): Value => b.and(imm, b.i32(n));
-    const nearest = by("nearest");
-    const fixed = b.select(bit(2), b.select(bit(1), by("trunc"), by("ceil")), b.select(bit(1), by("floor"), nearest));
-    const result = b.select(bit(4), nearest, fixed);
-    const kind = b.or(b.i32(floatKind("round", format)), b.shl(bit(15), b.i32(FLOAT.modeShift)));
-    const when = b.or(anyLane(b, format, isNan(b, format, x)), uncommonControl(b, true));
-    writeVector(b, 0, floatOr(b, when, result, kind, x, zero(b)));
+    const rounded = (v: Value): Value => {
+      const by = (op: PureOp): Value => b.lanes(op, floatLanes(format), v);
+      const nearest = by("nearest");
+      const fixed = b.select(bit(2), b.select(bit(1), by("trunc"), by("ceil")), b.select(bit(1), by("floor"), nearest));
+      return b.select(bit(4), nearest, fixed);
+    };
+    const kind = b.or(b.i32(floatKind("round", format, elements(format, x))), b.shl(bit(15), b.i32(FLOAT.modeShift)));
+    const when = b.or(anyLane(b, format, ...x.map((v) => isNan(b, format, v))), uncommonControl(b, true));
+    writeLanes(b, 0, floatOr(b, when, x.map(rounded), kind, x));
   });
 
 /** DPPS, DPPD: immediate bits 4-7 say which products are summed, bits 0-3 which lanes get the sum. */
@@ -187,15 +229,19 @@ export const dotProduct = (format: "PS" | "PD"): Semantics =>
     const imm = imm8(b);
     const lanes = floatLanes(format);
     const mask = (v: Value): Value => immediateMask(b, isDouble(format) ? "i64x2" : "i32x4", v);
-    const y = readVector(b, 1);
-    const x = readVector(b, 0);
-    const products = b.bitwise("and", b.lanes("mul", lanes, x, y), mask(b.shrU(imm, b.i32(4))));
-    const sums = isDouble(format) ? [HALVES] : [NEIGHBOURS, HALVES];
-    const sum = sums.reduce((v, bytes) => b.lanes("add", lanes, v, b.shuffle(v, v, bytes)), products);
-    const kind = b.or(b.i32(floatKind("dot", format)), b.shl(imm, b.i32(FLOAT.modeShift)));
-    const when = special(b, format, "mul", x, y, products);
-    const odd = b.or(when, special(b, format, "add", sum, sum, sum));
-    writeVector(b, 0, floatOr(b, odd, b.bitwise("and", sum, mask(imm)), kind, x, y));
+    const x = readLanes(b, first(b));
+    const y = readLanes(b, second(b));
+    const chosen = mask(b.shrU(imm, b.i32(4)));
+    const products = mapLanes(x, y, (p, q) => b.bitwise("and", b.lanes("mul", lanes, p, q), chosen));
+    const steps = isDouble(format) ? [HALVES] : [NEIGHBOURS, HALVES];
+    const sums = products.map((product) =>
+      steps.reduce((v, bytes) => b.lanes("add", lanes, v, b.shuffle(v, v, bytes)), product),
+    );
+    const kind = b.or(b.i32(floatKind("dot", format, elements(format, x))), b.shl(imm, b.i32(FLOAT.modeShift)));
+    const odd = b.or(special(b, format, "mul", x, y, products), special(b, format, "add", sums, [], sums));
+    const placed = mask(imm);
+    const result = sums.map((sum) => b.bitwise("and", sum, placed));
+    writeLanes(b, 0, floatOr(b, odd, result, kind, x, y));
   });
 
 const NEIGHBOURS = [4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11];

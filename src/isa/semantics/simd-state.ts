@@ -3,18 +3,18 @@ import { MXCSR } from "../../spec/x86/mxcsr.ts";
 import { CPU, VECTOR } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { checkMmx, checkSse, enterMmx } from "./simd.ts";
+import { checkMmx, checkVectors, enterMmx } from "./simd.ts";
 
 /** Bits that do not exist raise #GP. [SDM 2A LDMXCSR] */
 export const ldmxcsr: Semantics = (b) => {
-  checkSse(b);
+  checkVectors(b);
   const value = b.read(0);
   b.trapIf(b.and(value, b.i32(~MXCSR.writable)), VECTOR.GP);
   b.set(CPU.mxcsr, value);
 };
 
 export const stmxcsr: Semantics = (b) => {
-  checkSse(b);
+  checkVectors(b);
   b.write(0, b.get(CPU.mxcsr, "i32"));
 };
 

@@ -2,7 +2,7 @@ import type { Value } from "../ir/builder.ts";
 import { CPU } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { imm8, readVector, simd, zero } from "./simd.ts";
+import { imm8, isVex, readVector, simd, zero } from "./simd.ts";
 
 /**
  * What `compare_strings` finds: IntRes2 in bits 0-15, the index in bits 16-23, EFLAGS from bit 32. Lengths are in rAX and
@@ -60,5 +60,6 @@ export const compareStringsMask = (explicit: boolean): Semantics =>
     const bits = b.and(b.wrap(found), b.i32(0xffff));
     const plain = b.replaceLane("i32x4", zero(b), 0, bits);
     b.set(CPU.xmm, b.select(b.and(b.imm("i32"), b.i32(0x40)), expand(b, bits), plain));
+    if (isVex(b)) b.set(CPU.xmm + 16, zero(b));
     setFlags(b, found);
   });

@@ -21,17 +21,28 @@ class Registers {
     this.#view.setUint32(at, value, true);
   }
 
+  #raise(vector: number): number {
+    this.set(CPU.faultVector, vector);
+    this.set(CPU.trap, TRAP.exception);
+    return 0;
+  }
+
   /** Executes an instruction; gives the vector of its exception, if it raised one. */
   execute(...bytes: readonly number[]): number | undefined {
     const insn = new Instruction();
     expect(decode(Uint8Array.from(bytes), 0, bytes.length, 64, insn)).toBe(0);
-    const outcome = evaluate({ view: this.#view, cpu: 0, helpers: {} }, insn);
+    const outcome = evaluate(
+      { view: this.#view, cpu: 0, helpers: { raise_unit: (_, vector) => this.#raise(vector as number) } },
+      insn,
+    );
     expect(this.get(CPU.trap)).toBe(outcome === "trap" ? TRAP.exception : TRAP.none);
     return outcome === "trap" ? this.get(CPU.faultVector) : undefined;
   }
 }
 
 const PADDB_XMM = [0x66, 0x0f, 0xfc, 0xc1] as const;
+const VPADDB_XMM = [0xc5, 0xf9, 0xfc, 0xc1] as const;
+const ANDN = [0xc4, 0xe2, 0x70, 0xf2, 0xc2] as const;
 const PADDB_MMX = [0x0f, 0xfc, 0xc1] as const;
 const CVTPI2PS = [0x0f, 0x2a, 0xc1] as const;
 const EMMS = [0x0f, 0x77] as const;
@@ -74,6 +85,28 @@ test("MMX instructions make all x87 registers valid and EMMS empties them", () =
   expect(registers.get(CPU.fpr + 8) & 0xffff).toBe(0xffff);
   expect(registers.execute(...EMMS)).toBeUndefined();
   expect(registers.get(CPU.ftw)).toBe(0);
+});
+
+test.each([VECTOR.UD, VECTOR.NM])("an instruction with a VEX prefix raises %i where AVX is switched so", (vector) => {
+  const registers = new Registers();
+  registers.set(CPU.avxTrap, vector);
+  expect(registers.execute(...VPADDB_XMM)).toBe(vector);
+  registers.set(CPU.trap, TRAP.none);
+  expect(registers.execute(...PADDB_XMM)).toBeUndefined();
+});
+
+test("BMI instructions are undefined where no VEX prefix exists", () => {
+  const registers = new Registers();
+  registers.set(CPU.vexTrap, VECTOR.UD);
+  expect(registers.execute(...ANDN)).toBe(VECTOR.UD);
+});
+
+test("a VEX instruction on XMM registers clears the upper half of the YMM register", () => {
+  const registers = new Registers();
+  registers.set(CPU.xmm + 16, 0x1234_5678);
+  registers.set(CPU.xmm + 32, 0x0101_0101);
+  expect(registers.execute(...VPADDB_XMM)).toBeUndefined();
+  expect([registers.get(CPU.xmm), registers.get(CPU.xmm + 16)]).toEqual([0x0101_0101, 0]);
 });
 
 test("an instruction on XMM registers leaves the upper half of the YMM register", () => {

@@ -1,4 +1,5 @@
 import { ARITHMETIC } from "./arithmetic.ts";
+import { AVX_ROWS } from "./avx.ts";
 import { BIT } from "./bit.ts";
 import { BRANCH } from "./branch.ts";
 import { DECIMAL } from "./decimal.ts";
@@ -28,4 +29,5 @@ export const ROWS: readonly Row[] = [
   ...SIMD,
   ...SIMD_FLOAT,
   ...SIMD_EXTENDED,
+  ...AVX_ROWS,
 ];

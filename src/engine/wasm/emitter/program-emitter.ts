@@ -157,13 +157,13 @@ export class ProgramEmitter {
         return this.#f.memory(storeName(node.type as LocalType, node.width!), node.at!);
       case "get_reg": {
         const offset = this.#binding.registerAddress(node.slot!);
-        this.#f.memory(loadName(node.type as LocalType, node.width!, node.signed), offset);
+        this.#f.memory(loadName(node.type as LocalType, node.width!, node.signed), offset + (node.at ?? 0));
         return this.#define(index, node);
       }
       case "set_reg": {
         const offset = this.#binding.registerAddress(node.slot!);
         this.#push(node.args[0]!);
-        return this.#f.memory(storeName(node.type as LocalType, node.width!), offset);
+        return this.#f.memory(storeName(node.type as LocalType, node.width!), offset + (node.at ?? 0));
       }
       case "ea":
         this.#binding.ea();
@@ -311,19 +311,26 @@ export class ProgramEmitter {
   #store(node: Node): void {
     const f = this.#f;
     const linear = this.#local(node.args[0]!);
-    const value = this.#local(node.args[1]!);
-    const name = storeName(node.type as LocalType, node.width!);
+    const values = node.args.slice(1).map((arg) => this.#local(arg));
+    const type = node.type as LocalType;
+    const name = storeName(type, node.width! / values.length);
     const known = this.#writable.get(node.args[0]!);
     const entry = f.local("i32");
+    const host = values.length > 1 ? f.local("i32") : entry;
     if (known !== undefined) f.get(known);
     else this.#probeTlb(linear, node.width!, TLB_ENTRY.writeTag, entry);
     f.open("if");
     if (known !== undefined) f.get(known);
     else this.#hostAddress(linear, entry);
-    f.get(value);
-    f.memory(name, 0);
+    if (values.length > 1) f.tee(host);
+    values.forEach((value, n) => {
+      if (n > 0) f.get(host);
+      f.get(value);
+      f.memory(name, 16 * n);
+    });
     f.else();
-    this.#slowStore("store_slow", node, linear, [value]);
+    if (values.length > 1) this.#slowStoreWide(linear, values);
+    else this.#slowStore("store_slow", node, linear, values);
     this.#faultIf();
     f.close();
   }
@@ -335,6 +342,13 @@ export class ProgramEmitter {
     f.i32(node.width!);
     for (const value of values) this.#halves(node.type as LocalType, value);
     f.call(this.#callees.helper(helper));
+  }
+
+  #slowStoreWide(linear: Local, values: readonly Local[]): void {
+    this.#f.get(this.#cpu);
+    this.#f.get(linear);
+    for (const value of values) this.#halves("v128", value);
+    this.#f.call(this.#callees.helper("store_wide_slow"));
   }
 
   /** A value as its two 64-bit halves. */

@@ -30,6 +30,7 @@ const CPU_TYPE: Signature = { params: ["i32"], results: ["i32"] };
 const ENGINE_HELPERS: Readonly<Record<string, HelperDeclaration>> = {
   load_slow: { params: ["i64", "i32", "i32"], result: "i32", faults: true, writes: false },
   store_slow: { params: ["i64", "i32", "i64", "i64"], result: "i32", faults: true, writes: true },
+  store_wide_slow: { params: ["i64", "i64", "i64", "i64", "i64"], result: "i32", faults: true, writes: true },
   store_locked_slow: { params: ["i64", "i32", "i64", "i64", "i64", "i64"], result: "i32", faults: true, writes: true },
   find_block: { params: [], result: "i32", faults: true, writes: true },
   deliver_raised: { params: [], result: "none", faults: true, writes: true },

@@ -1,5 +1,14 @@
 // The operations of SSE arithmetic on one lane. [SDM 1 11.5.2]
-import { MXCSR_IE, MXCSR_PE, MXCSR_ZE } from "../layout.generated.ts";
+import {
+  MXCSR_IE,
+  MXCSR_PE,
+  MXCSR_ZE,
+  PREDICATES_equal,
+  PREDICATES_greater,
+  PREDICATES_less,
+  PREDICATES_signaling,
+  PREDICATES_unordered,
+} from "../layout.generated.ts";
 import { udiv128 } from "../divide.ts";
 import { low, multiply } from "../x87/wide.ts";
 import {
@@ -190,15 +199,15 @@ export function relation(a: u64, b: u64, signaling: bool): i32 {
   return order(x) < order(y) ? LESS : 0;
 }
 
-/** Whether a predicate of CMPPS holds; LT, LE and their opposites signal quiet NaNs too. [SDM 2A CMPPS] */
+/** Whether a predicate of CMPPS holds. */
 export function holds(a: u64, b: u64, predicate: i32): bool {
-  const kind = predicate & 3;
-  const found = relation(a, b, kind == 1 || kind == 2);
-  let result = found == EQUAL;
-  if (kind == 1) result = found == LESS;
-  else if (kind == 2) result = found == LESS || found == EQUAL;
-  else if (kind == 3) result = found == UNORDERED;
-  return predicate & 4 ? !result : result;
+  const within = predicate & 15;
+  const found = relation(a, b, (((PREDICATES_signaling >> within) ^ (predicate >> 4)) & 1) != 0);
+  let predicates = PREDICATES_greater;
+  if (found == EQUAL) predicates = PREDICATES_equal;
+  else if (found == LESS) predicates = PREDICATES_less;
+  else if (found == UNORDERED) predicates = PREDICATES_unordered;
+  return ((predicates >> within) & 1) != 0;
 }
 
 export function to_single(a: u64): u64 {

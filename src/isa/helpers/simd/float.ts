@@ -54,8 +54,8 @@ import { begin, control, early, late, set_format, set_rounding } from "./number.
 
 // Offsets in CPU.scratch: the operands, and the result as it grows.
 const FIRST: i32 = 32;
-const SECOND: i32 = 48;
-const RESULT: i32 = 64;
+const SECOND: i32 = 64;
+const RESULT: i32 = 96;
 
 const FLAGS: i32 = 0x3f;
 const MASKS: i32 = 7;
@@ -67,17 +67,42 @@ const MASKS: i32 = 7;
 export function simd_float(cpu: i32, kind: i32, xLow: u64, xHigh: u64, yLow: u64, yHigh: u64): u64 {
   begin(load<i32>(cpu + CPU_mxcsr));
   if (((kind >> FLOAT_lanesShift) & FLOAT_lanesMask) == 1 && scalar(cpu, kind, xLow, yLow)) return plain;
+  return compute(cpu, kind, xLow, xHigh, 0, 0, yLow, yHigh, 0, 0);
+}
+
+/** The same for operands of 256 bits: the result's upper three quadwords are in CPU.scratch. */
+export function simd_float_wide(
+  cpu: i32,
+  kind: i32,
+  x0: u64,
+  x1: u64,
+  x2: u64,
+  x3: u64,
+  y0: u64,
+  y1: u64,
+  y2: u64,
+  y3: u64,
+): u64 {
+  begin(load<i32>(cpu + CPU_mxcsr));
+  return compute(cpu, kind, x0, x1, x2, x3, y0, y1, y2, y3);
+}
+
+function compute(cpu: i32, kind: i32, x0: u64, x1: u64, x2: u64, x3: u64, y0: u64, y1: u64, y2: u64, y3: u64): u64 {
   const scratch = cpu + CPU_scratch;
-  store<u64>(scratch + FIRST, xLow);
-  store<u64>(scratch + FIRST + 8, xHigh);
-  store<u64>(scratch + SECOND, yLow);
-  store<u64>(scratch + SECOND + 8, yHigh);
-  store<u64>(scratch + RESULT, 0);
-  store<u64>(scratch + RESULT + 8, 0);
+  put(scratch + FIRST, x0, x1, x2, x3);
+  put(scratch + SECOND, y0, y1, y2, y3);
+  put(scratch + RESULT, 0, 0, 0, 0);
   lanes(scratch, kind);
   settle(cpu);
-  store<u64>(scratch, load<u64>(scratch + RESULT + 8));
+  memory.copy(scratch, scratch + RESULT + 8, 24);
   return load<u64>(scratch + RESULT);
+}
+
+function put(at: i32, w0: u64, w1: u64, w2: u64, w3: u64): void {
+  store<u64>(at, w0);
+  store<u64>(at + 8, w1);
+  store<u64>(at + 16, w2);
+  store<u64>(at + 24, w3);
 }
 
 /** The short way of one lane's arithmetic. */
@@ -143,7 +168,7 @@ function lanes(scratch: i32, kind: i32): void {
 function dot(scratch: i32, double: bool, count: i32, mask: i32): void {
   set_format(double);
   for (let i = 0; i < count; i++) {
-    const chosen = ((mask >> i) & 1) != 0;
+    const chosen = ((mask >> (i & 3)) & 1) != 0;
     const sum = double
       ? pair_sum(scratch, 8, i, mask)
       : add(pair_sum(scratch, 4, i ^ 1, mask), pair_sum(scratch, 4, i ^ 3, mask), false);
@@ -158,7 +183,7 @@ function pair_sum(scratch: i32, width: i32, i: i32, mask: i32): u64 {
 }
 
 function product(scratch: i32, width: i32, i: i32, mask: i32): u64 {
-  if (!((mask >> (4 + i)) & 1)) return 0;
+  if (!((mask >> (4 + (i & 3))) & 1)) return 0;
   return multiply_lane(read(scratch + FIRST + i * width, width), read(scratch + SECOND + i * width, width));
 }
 
