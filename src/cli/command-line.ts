@@ -2,7 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { UserError } from "../base/assert.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../base/nearest.ts";
 
 export interface OptionSpec {
   readonly short?: string;

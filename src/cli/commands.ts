@@ -31,6 +31,10 @@ const RUN_OPTIONS = {
   arch: { value: "amd64|i386", help: "Which default image; amd64 if not given." },
   mirror: { value: "URL", help: "Debian archive to get an image from, instead of those that apt is configured for." },
   memory: { short: "m", value: "SIZE", help: "RAM, 32M to 3G in whole MiB; a number alone counts MiB. Default 512M." },
+  cpu: {
+    value: "MODEL[,+FEATURE,-FEATURE]",
+    help: "The processor that the guest sees; x86-64-v2 if not given. `--cpu help` lists models and features.",
+  },
   cpus: { value: "N", help: "Number of CPUs; the wasm engine runs 1." },
   engine: {
     value: "auto|wasm|host",

@@ -1,12 +1,12 @@
 /** tskvm disk: makes, shows, checks and changes disk images. */
 
 import { UserError } from "../base/assert.ts";
+import { nearest } from "../base/nearest.ts";
 import { changeSnapshot, checkDisk, type DiskInfo, diskInfo, type SnapshotAction } from "../image/disk/inspect.ts";
 import { commitOverlay, convertDisk, createDisk, resizeDisk } from "../image/disk/make.ts";
 import { formatBytes, type Progress, progressOn } from "../image/progress.ts";
 import type { ArgumentsOf, DISK, ValuesOf } from "./commands.ts";
 import type { Ending } from "./ending.ts";
-import { nearest } from "./nearest.ts";
 import { parseByteSize, parseChoice } from "./values.ts";
 
 type Values = ValuesOf<typeof DISK>;

@@ -1,7 +1,8 @@
 import type { OptionSpec, OptionTable } from "./command-line.ts";
 import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS } from "./commands.ts";
 
-const WIDTH = 80;
+/** Columns of a help text. */
+export const WIDTH = 80;
 const INDENT = 2;
 
 /** The help of one command. */
@@ -33,7 +34,8 @@ export function programHelp(): string {
   ]);
 }
 
-function page(sections: readonly (readonly string[])[]): string {
+/** Sections with an empty line between them; empty ones are left out. */
+export function page(sections: readonly (readonly string[])[]): string {
   const filled = sections.filter((lines) => lines.length > 0);
   return `${filled.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
@@ -48,7 +50,7 @@ function optionUsage(name: string, { short, value }: OptionSpec): string {
 }
 
 /** Two columns: the left as wide as it must be, the right wrapped. */
-function columns(rows: readonly (readonly [left: string, right: string])[]): string[] {
+export function columns(rows: readonly (readonly [left: string, right: string])[]): string[] {
   const left = Math.max(...rows.map(([text]) => text.length)) + 2 * INDENT;
   return rows.flatMap(([text, help]) =>
     wrap(help, WIDTH - left).map(
@@ -57,7 +59,8 @@ function columns(rows: readonly (readonly [left: string, right: string])[]): str
   );
 }
 
-function wrap(text: string, width: number): string[] {
+/** Lines of at most `width` columns. */
+export function wrap(text: string, width: number): string[] {
   const lines: string[] = [""];
   for (const word of text.split(" ")) {
     const line = lines.at(-1)!;

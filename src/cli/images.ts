@@ -1,6 +1,7 @@
 /** tskvm images: lists, pulls and removes images. */
 
 import { UserError } from "../base/assert.ts";
+import { nearest } from "../base/nearest.ts";
 import { CATALOG, findCatalogEntry } from "../image/catalog.ts";
 import {
   type ImageOptions,
@@ -13,7 +14,6 @@ import {
 import { formatBytes, type Progress, progressOn } from "../image/progress.ts";
 import type { ArgumentsOf, IMAGES } from "./commands.ts";
 import type { Ending } from "./ending.ts";
-import { nearest } from "./nearest.ts";
 import { parseArch } from "./values.ts";
 
 type Action = (names: readonly string[], options: ImageOptions & { progress: Progress }) => Promise<void>;

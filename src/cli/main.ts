@@ -1,10 +1,10 @@
 import { createRequire } from "node:module";
 import { UserError } from "../base/assert.ts";
+import { nearest } from "../base/nearest.ts";
 import { type CommandLine, type OptionSpec, type OptionTable, parseCommandLine } from "./command-line.ts";
 import { COMMANDS, type CommandSpec, DISK, GLOBAL_OPTIONS, IMAGES, RUN } from "./commands.ts";
 import { type Ending, printError, printFailure, STATUS_ERROR } from "./ending.ts";
 import { commandHelp, programHelp } from "./help.ts";
-import { nearest } from "./nearest.ts";
 
 /** Reads a command's arguments and runs it; what it needs is loaded only then, so help and mistakes are answered at once. */
 function command<T extends OptionTable & { readonly help: OptionSpec }>(

@@ -1,8 +1,17 @@
 /** tskvm run: boots a machine and stays with it until it ends. */
 
 import { UserError } from "../base/assert.ts";
-import { ENGINES, type EngineName, type Machine, type MachineOptions, progressOn, startMachine } from "../sdk/index.ts";
+import {
+  cpuModels,
+  ENGINES,
+  type EngineName,
+  type Machine,
+  type MachineOptions,
+  progressOn,
+  startMachine,
+} from "../sdk/index.ts";
 import type { ArgumentsOf, RUN, ValuesOf } from "./commands.ts";
+import { cpuHelp } from "./cpu-help.ts";
 import type { Ending } from "./ending.ts";
 import { followMachine } from "./session.ts";
 import { parseArch, parseChoice, parseNumber } from "./values.ts";
@@ -11,6 +20,7 @@ import { parseArch, parseChoice, parseNumber } from "./values.ts";
 export async function run({ values, positionals }: ArgumentsOf<typeof RUN>): Promise<Ending> {
   if (positionals[0] !== undefined)
     throw new UserError(`run takes no argument, and there is "${positionals[0]}"`, adviceFor(positionals[0]));
+  if (values.cpu === "help") return printCpuHelp();
   const timeoutSeconds = parseNumber("timeout", values.timeout, "30");
   const machine = await start(machineOptions(values, process.stdin.isTTY === true));
   const startSeconds = performance.now() / 1000;
@@ -18,6 +28,11 @@ export async function run({ values, positionals }: ArgumentsOf<typeof RUN>): Pro
   const ending = await followMachine(machine, { timeoutSeconds, input: process.stdin, output: process.stdout });
   if (values.stats) printStats(machine, startSeconds);
   return ending;
+}
+
+async function printCpuHelp(): Promise<Ending> {
+  process.stdout.write(cpuHelp(await cpuModels()));
+  return { status: 0 };
 }
 
 function adviceFor(argument: string): string {
@@ -28,7 +43,7 @@ function adviceFor(argument: string): string {
 
 /** What the options ask of the SDK. Throws UserError. */
 export function machineOptions(values: ValuesOf<typeof RUN>, inputIsTerminal: boolean): MachineOptions {
-  const { kernel, initrd, append, image, mirror, memory, exec } = values;
+  const { kernel, initrd, append, image, mirror, memory, cpu, exec } = values;
   return {
     kernel,
     initrd,
@@ -36,6 +51,7 @@ export function machineOptions(values: ValuesOf<typeof RUN>, inputIsTerminal: bo
     image,
     mirror,
     memory,
+    cpu,
     modules: (values.module ?? []).map(moduleOf),
     arch: parseArch(values.arch),
     engine: parseChoice<EngineName>("engine", values.engine, ENGINES),

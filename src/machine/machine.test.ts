@@ -21,6 +21,7 @@ import {
 } from "../spec/kvm/vcpu-struct.ts";
 import { REQUEST } from "./control.ts";
 import { formatCpuDump } from "./cpu-dump.ts";
+import { parseCpu } from "./cpu-model.ts";
 import { vcpuCpuid } from "./cpuid.ts";
 import { Machine, type MachineConfig } from "./machine.ts";
 
@@ -165,7 +166,7 @@ function build(config: Partial<MachineConfig> = {}, script: Step[] = []) {
   };
   const boot = { kernel: tinyKernel(), kernelName: "tiny", commandLine: "a=b" };
   const machine = new Machine(
-    { memorySize: 32 * MIB, boot, debugExit: true, ...config },
+    { memorySize: 32 * MIB, cpu: parseCpu("host"), boot, debugExit: true, ...config },
     { engine: engine as Engine, clock, serial, alarm: { set: (delay) => alarms.push(delay) } },
   );
   const vcpu = vm!.fakes[0]!;

@@ -18,16 +18,19 @@ import {
 } from "../spec/kvm/capability.ts";
 import type { KvmCpuid2 } from "../spec/kvm/vcpu-struct.ts";
 import { KVM_PIT_SPEAKER_DUMMY, kvm_pit_config, kvm_userspace_memory_region } from "../spec/kvm/vm-struct.ts";
+import type { CpuIdentity } from "../spec/x86/cpu-model.ts";
 import { acpiDescription } from "./acpi-description.ts";
 import { Board, type BoardState } from "./board.ts";
 import { IDENTITY_MAP_ADDRESS, TSS_ADDRESS, VCPUS_MAXIMUM } from "./board-map.ts";
 import { MachineControl, REQUEST } from "./control.ts";
+import { type CpuRequest, parseCpu, requestedFeatures } from "./cpu-model.ts";
 import { hasFeature, vcpuCpuid } from "./cpuid.ts";
 import { ExitLoop } from "./exit-loop.ts";
 import { GsiLine } from "./gsi-line.ts";
 import { enableCaching, enterInitialState } from "./initial-vcpu.ts";
 import { boardRouting } from "./irq-routing.ts";
 import { checkMemorySize } from "./memory-size.ts";
+import { modelCpuid, shownFeatures } from "./model-cpuid.ts";
 import type { Outcome } from "./outcome.ts";
 import {
   captureIrqchip,
@@ -53,6 +56,10 @@ export interface BootSource {
 export interface MachineConfig {
   /** Bytes of RAM: a whole number of MiB from 32 MiB to 3 GiB. */
   readonly memorySize: number;
+  /** What CPUID shows; the default model if not given. */
+  readonly cpu?: CpuRequest | undefined;
+  /** The processor that the model "host" is named after; the engine's own if not given. */
+  readonly hostCpu?: CpuIdentity | undefined;
   /** Number of vCPUs; 1 if not given, which is all that the machine runs. */
   readonly vcpus?: number | undefined;
   readonly boot: BootSource;
@@ -104,7 +111,7 @@ export class Machine {
     this.alarm = glue.alarm;
     this.control = glue.control ?? new MachineControl();
     this.vm = createVm(glue.engine, config.memorySize);
-    const cpuid = glue.engine.getSupportedCpuid();
+    const cpuid = cpuidOf(config, glue.engine);
     this.longMode = hasFeature(cpuid, "lm");
     this.vcpus = createVcpus(this.vm, cpuid, config.vcpus ?? 1);
     this.powerOn = {
@@ -191,6 +198,13 @@ export class Machine {
     this.loop.complete();
     return { kind: "paused" };
   }
+}
+
+function cpuidOf({ cpu = parseCpu(), hostCpu }: MachineConfig, engine: Engine): KvmCpuid2 {
+  const supported = engine.getSupportedCpuid();
+  const features = requestedFeatures(cpu, shownFeatures(supported), engine.name);
+  const { identity = hostCpu, features: fixed } = cpu.model;
+  return modelCpuid(supported, { features, identity, fixed: fixed !== undefined });
 }
 
 function checkConfig({ memorySize, vcpus = 1 }: MachineConfig, engine: Engine): void {

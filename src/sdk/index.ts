@@ -18,6 +18,7 @@ export { type Image, type ImageOptions, listImages, pullImage, removeImage, reso
 export { type Progress, progressOn } from "../image/progress.ts";
 export { type CpuDump, formatCpuDump } from "../machine/cpu-dump.ts";
 export type { Outcome } from "../machine/outcome.ts";
+export { type CpuModels, cpuModels } from "./cpu-models.ts";
 export { ENGINES, type EngineName } from "./engine.ts";
 export { ConsoleTail, commandLost, describeOutcome, type ExecResult, exec } from "./exec.ts";
 export type { GuestCommand } from "./guest-command.ts";

@@ -37,6 +37,8 @@ export interface MachineOptions {
   readonly memory?: number | string | undefined;
   /** Number of CPUs, 1 by default. */
   readonly cpus?: number | undefined;
+  /** CPU model and features: "MODEL[,+FEATURE,-FEATURE]"; `cpuModels` lists them. "x86-64-v2" by default. */
+  readonly cpu?: string | undefined;
   /** "auto" by default. */
   readonly engine?: EngineName | undefined;
   /** Whether a write of V to port 0xf4 ends the machine with status (V << 1) | 1. */

@@ -1,7 +1,9 @@
 import { Worker } from "node:worker_threads";
 import type { WasmModules } from "../engine/wasm/library.ts";
+import { parseCpu } from "../machine/cpu-model.ts";
 import { checkEngine, loadWasmModules } from "./engine.ts";
 import { type BootFiles, loadBootFiles } from "./files.ts";
+import { hostCpuIdentity } from "./host-cpu.ts";
 import { Machine } from "./machine.ts";
 import { type MachineOptions, memoryBytes } from "./options.ts";
 
@@ -9,11 +11,20 @@ import { type MachineOptions, memoryBytes } from "./options.ts";
 export async function startMachine(options: MachineOptions = {}): Promise<Machine> {
   checkEngine(options.engine ?? "auto", options.cpus ?? 1);
   const memorySize = memoryBytes(options.memory);
+  const cpu = parseCpu(options.cpu);
   const worker = startWorker();
   try {
     const [files, modules] = await Promise.race([load(options), failureOf(worker)]);
     const onReset = options.onReset ?? (options.command === undefined ? "reboot" : "end");
-    const config = { memorySize, boot: files.boot, debugExit: options.debugExit, onReset, vcpus: options.cpus };
+    const config = {
+      memorySize,
+      cpu,
+      hostCpu: cpu.model.identity ? undefined : hostCpuIdentity(),
+      boot: files.boot,
+      debugExit: options.debugExit,
+      onReset,
+      vcpus: options.cpus,
+    };
     return await Machine.start(worker, config, files, modules);
   } catch (error) {
     void worker.terminate();

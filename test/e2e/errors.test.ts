@@ -26,6 +26,13 @@ describe("an error names its cause and a remedy, with status 1 and without a sta
     ["memory that the machine does not take", ["run", "--memory", "16M"], /16 MiB/, /32 to 3072 MiB/],
     ["too little memory for the kernel", ["run", "--kernel", large, "-m", "64M"], /memory/, /\n {2}\S/],
     ["the host engine", ["run", "--engine", "host"], /not built yet/, /--engine wasm/],
+    [
+      "a CPU model that there is not",
+      ["run", "--cpu", "x86-64-v9"],
+      /no CPU model "x86-64-v9"/,
+      /Did you mean x86-64-v/,
+    ],
+    ["a CPU feature that there is not", ["run", "--cpu", "+rdrnd"], /no CPU feature "rdrnd"/, /Did you mean rdrand\?/],
     ["more CPUs than the engine has", ["run", "--cpus", "2"], /KVM_CAP_MAX_VCPUS is 1/, /give 1/],
     ["an unknown architecture", ["run", "--arch", "vax"], /--arch vax/, /amd64, i386/],
     ["an unknown image", ["run", "--image", "debain"], /unknown image "debain"/, /debian-cloud/],

@@ -14,6 +14,7 @@ describe("help goes to standard output, with examples", () => {
     [["--help"], /Commands:[\s\S]*run[\s\S]*images/],
     [["run", "--help"], /--debug-exit[\s\S]*Examples:[\s\S]*tskvm run --kernel/],
     [["run", "--kernel", "x", "-h"], /--debug-exit/],
+    [["run", "--cpu", "help"], /Models:[\s\S]*x86-64-v2.*\(default\)[\s\S]*host[\s\S]*Features:[\s\S]*sse4_2/],
     [["help", "images"], /Actions:[\s\S]*prune[\s\S]*Examples:/],
   ])("%j", async (args, expected) => {
     const { status, stdout, stderr } = await tskvm(args);

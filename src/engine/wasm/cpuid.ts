@@ -1,13 +1,13 @@
 import { create, view } from "../../base/struct-layout.ts";
 import { CPU, FEATURE } from "../../isa/state.ts";
 import { COMPLETE_SETS } from "../../isa/table/facts.ts";
+import { compactedSize, standardSize } from "../../kvm/xsave-size.ts";
 import { KVM_CPUID_FEATURES, KVM_CPUID_SIGNATURE, KVM_FEATURE, KVM_SIGNATURE } from "../../spec/kvm/paravirt.ts";
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, type KvmCpuid2, kvm_cpuid2 } from "../../spec/kvm/vcpu-struct.ts";
 import { CR4, XCR0 } from "../../spec/x86/control-register.ts";
 import { CPUID_FEATURE } from "../../spec/x86/cpuid.ts";
 import { XSAVE_COMPONENTS } from "../../spec/x86/xsave.ts";
 import type { CpuCells } from "./cpu-cells.ts";
-import { compactedSize, standardSize } from "./xsave-size.ts";
 
 /** CPUID.1:ECX bit 27 and CPUID.7:ECX bit 4. */
 const OSXSAVE = 1 << 27;

@@ -74,7 +74,8 @@ const MACHINE_CHECK: readonly MsrRule[] = [
 ];
 
 const AMD: readonly MsrRule[] = [
-  { index: MSR.AMD_HWCR, write: "stored", bits: 0x4_0000, ignored: 0x0100_0148 },
+  // Linux expects TscFreqSel, bit 24, to be set
+  { index: MSR.AMD_HWCR, write: "stored", lo: 0x0100_0000, bits: 0x0104_0000, ignored: 0x148 },
   { index: MSR.K7_CLK_CTL, write: "dropped", lo: 0x2000_0000, constant: true },
   { index: MSR.AMD_MMIO_CONF_BASE, write: "stored", bits: 0 },
   { index: MSR.AMD_DE_CFG, write: "stored", bits: 2, lo: 2 },

@@ -88,3 +88,6 @@ export const CPUID_FEATURE: ReadonlyMap<string, CpuidFeature> = new Map([
   ...bits(0x8000_0007, 0, "edx", { invtsc: 8 }),
   ...bits(0x8000_0008, 0, "ebx", { wbnoinvd: 9 }),
 ]);
+
+/** Bits of CPUID.1:EDX that AMD's processors repeat in CPUID.80000001H:EDX. [AMD APM 3 E.4.2] */
+export const AMD_ALIASES = 0x0183_f3ff;

@@ -1,4 +1,4 @@
-import { XSAVE, XSAVE_COMPONENTS } from "../../spec/x86/xsave.ts";
+import { XSAVE, XSAVE_COMPONENTS } from "../spec/x86/xsave.ts";
 
 /** Bytes of an XSAVE area in standard format that can hold the components of `xcr0` (its low half). [SDM 1 13.4.3] */
 export function standardSize(xcr0: number): number {
