@@ -34,6 +34,7 @@ const LINEAR_ADDRESS_BITS = 48;
 /** Features of the processor apart from its instructions: paging, interrupts, MSRs. */
 const SYSTEM_FEATURES = [
   "fpu",
+  "vme",
   "de",
   "pse",
   "tsc",

@@ -46,11 +46,12 @@ import { raise, raise_gp, set_external, trapped } from "./fault.ts";
 import { legacy_gate, long_gate } from "./gate.ts";
 import { read_mem } from "./mmu.ts";
 import { ACCESS_SUPERVISOR } from "./paging.ts";
-import { cpl, eflags, iopl, is_long, is_protected, is_v86, segment_selector, set_stack_pointer } from "./registers.ts";
+import { cpl, eflags, is_long, is_protected, is_v86, segment_selector, set_stack_pointer } from "./registers.ts";
 import { set_paragraph } from "./segments.ts";
 import { open_current_stack, push, reserve, stack_pointer } from "./stack.ts";
 import { clear_for_real_handler } from "./system-flags.ts";
 import { begin_event, task_committed } from "./task.ts";
+import { is_redirected, is_virtual, redirect } from "./virtual-flags.ts";
 
 /** What is delivered: decides about DPL checks, error code and EXT. */
 const KIND_EXCEPTION: i32 = 0;
@@ -162,7 +163,10 @@ function finish(cpu: i32, vector: i32, error: i32, failed: bool): void {
  */
 export function software_interrupt(cpu: i32, vector: i32, kind: i32, next: u64, image: i32): void {
   store<i32>(cpu + CPU_eflags, image);
-  if (kind == KIND_INT && is_v86(cpu) && iopl(cpu) < 3) raise_gp(cpu);
+  const redirected = kind == KIND_INT && is_v86(cpu) && is_redirected(cpu, vector);
+  if (trapped(cpu)) return;
+  if (redirected) redirect(cpu, vector, next);
+  else if (kind == KIND_INT && is_virtual(cpu)) raise_gp(cpu);
   else if (kind != KIND_INT && is_for_debugger(cpu, vector)) raise_trap(cpu, vector);
   else if (event(cpu, vector, kind, 0, next) && is_in_new_task(cpu)) deliver(cpu);
 }

@@ -44,6 +44,7 @@ import { clear_vectors, gather_elements, mask_load, mask_move, mask_store } from
 import { carryless_multiply, compare_strings } from "./simd/text.ts";
 import { cmps, lods, movs, scas, stos } from "./strings.ts";
 import { syscall, sysenter, sysexit, sysret } from "./syscall.ts";
+import { check_virtual_flags, push_virtual_flags, virtual_interrupt_flag } from "./virtual-flags.ts";
 import {
   x87_arithmetic_double,
   x87_arithmetic_integer,
@@ -82,6 +83,9 @@ import { xrstor } from "./xsave/xrstor.ts";
 import { xsave } from "./xsave/xsave.ts";
 
 export {
+  check_virtual_flags,
+  push_virtual_flags,
+  virtual_interrupt_flag,
   deposit_bits,
   extract_bits,
   code_map_find,

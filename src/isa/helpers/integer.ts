@@ -8,6 +8,7 @@ import { cpl, eflags, gpr, is_code64, set_gpr, set_stack_pointer } from "./regis
 import { segment_check } from "./segment-check.ts";
 import { open_current_stack, probe_top, push, reserve, skip, stack_pointer } from "./stack.ts";
 import { popped_flags, set_eflags } from "./system-flags.ts";
+import { is_virtual, with_virtual_flag } from "./virtual-flags.ts";
 
 /** ENTER with `width` bytes of operand size; operand: frame size, then nesting level in bits 16-20. [SDM 2A ENTER] */
 export function enter(cpu: i32, operand: i32, width: i32): void {
@@ -43,7 +44,8 @@ function set_frame_pointer(cpu: i32, frame: u64, width: i32): void {
 
 /** The system flags after POPF of an image with `bits` of operand size. */
 export function pop_flags(cpu: i32, image: i32, bits: i32): void {
-  set_eflags(cpu, popped_flags(eflags(cpu), image, bits, cpl(cpu)));
+  const flags = popped_flags(eflags(cpu), image, bits, cpl(cpu));
+  set_eflags(cpu, is_virtual(cpu) ? with_virtual_flag(flags, image) : flags);
 }
 
 /** INTO: an interrupt if OF is set in the image of EFLAGS, else on to the next instruction. */

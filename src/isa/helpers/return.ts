@@ -6,6 +6,8 @@ import {
   CPU_rip,
   EFLAGS_NT,
   EFLAGS_RF,
+  EFLAGS_VIF,
+  EFLAGS_VIP,
   EFLAGS_VM,
   GPR_rsp,
   SEGMENTS_cs,
@@ -47,7 +49,6 @@ import {
   cpl,
   eflags,
   has_paragraphs,
-  iopl,
   is_code64,
   is_long,
   is_protected,
@@ -61,6 +62,7 @@ import {
 import { check_stack, set_paragraph } from "./segments.ts";
 import { open_current_stack, pop, skip, stack_pointer } from "./stack.ts";
 import { popped_flags, set_eflags } from "./system-flags.ts";
+import { check_virtual_flags, is_virtual, is_virtual_pending, with_virtual_flag } from "./virtual-flags.ts";
 import { TASK_IRET, task_switch } from "./task.ts";
 
 /** The code and stack segment that the return leads to, checked. */
@@ -181,14 +183,13 @@ export function iret(cpu: i32, bits: i32, next: u64, image: i32): void {
     return;
   }
   const width = bits / 8;
-  if (is_v86(cpu) && iopl(cpu) < 3) {
-    raise_gp(cpu);
-    return;
-  }
+  if (is_virtual(cpu)) check_virtual_flags(cpu, 0, bits);
+  if (trapped(cpu)) return;
   open_current_stack(cpu);
   const rip = pop(cpu, width);
   const selector = pop(cpu, width) as i32 & 0xffff;
   const flags = pop(cpu, width) as i32;
+  if (!trapped(cpu) && is_virtual(cpu)) check_virtual_flags(cpu, flags, bits);
   if (trapped(cpu)) return;
   if (has_paragraphs(cpu)) iret_to_paragraph(cpu, rip, selector, flags, bits);
   else if (bits == 32 && flags & EFLAGS_VM && cpl(cpu) == 0 && !is_long(cpu)) iret_to_v86(cpu, rip, selector, flags);
@@ -200,7 +201,8 @@ function iret_to_paragraph(cpu: i32, rip: u64, selector: i32, flags: i32, bits: 
   const old = eflags(cpu);
   if (return_to_paragraph(cpu, rip, selector)) return;
   // virtual-8086 mode with IOPL 3 changes IF, but not IOPL
-  set_eflags(cpu, popped_flags(old, flags, bits, is_v86(cpu) ? 3 : 0));
+  const now = popped_flags(old, flags, bits, is_v86(cpu) ? 3 : 0);
+  set_eflags(cpu, is_virtual(cpu) ? with_virtual_flag(now, flags) : now);
 }
 
 function iret_protected(cpu: i32, rip: u64, selector: i32, flags: i32, bits: i32): void {
@@ -209,7 +211,9 @@ function iret_protected(cpu: i32, rip: u64, selector: i32, flags: i32, bits: i32
   if (find_code(cpu, selector) || check_target(cpu, code, rip)) return;
   const outer = (selector & 3) != old || is_code64(cpu);
   const failed = outer ? return_outer(cpu, rip, selector, bits / 8, 0) : return_same(cpu, rip, selector);
-  if (!failed) set_eflags(cpu, popped_flags(oldFlags, flags, bits, old));
+  if (failed) return;
+  const virtual = old == 0 && bits != 16 ? EFLAGS_VIF | EFLAGS_VIP : 0;
+  set_eflags(cpu, (popped_flags(oldFlags, flags, bits, old) & ~virtual) | (flags & virtual));
 }
 
 /** From level 0 back to virtual-8086 mode. */
@@ -235,6 +239,7 @@ function iret_to_v86(cpu: i32, rip: u64, selector: i32, flags: i32): void {
   store<u64>(cpu + CPU_rip, rip);
   set_gpr(cpu, GPR_rsp, sp);
   set_eflags(cpu, flags);
+  if (is_virtual_pending(cpu) && raise_gp(cpu)) deliver(cpu);
 }
 
 /** IRET of a nested task: switches to the task that the current TSS links to. */

@@ -53,6 +53,10 @@ export const HELPERS = {
   pop_flags: declare("i32 i32", "none", "writes"),
   // (rip of the next instruction, EFLAGS): writes CPU.rip
   into: declare("i64 i32", "none", "faults writes"),
+  // virtual-flags.ts: (0 CLI, 1 STI) -> EFLAGS afterwards; (image, operand size in bits) -> image to push; the same -> 0
+  virtual_interrupt_flag: declare("i32", "i32", "faults"),
+  push_virtual_flags: declare("i32 i32", "i32", "faults"),
+  check_virtual_flags: declare("i32 i32", "i32", "faults"),
   // (vector, kind, rip of the next instruction, EFLAGS): writes CPU.rip
   software_interrupt: declare("i32 i32 i64 i32", "none", "faults writes"),
   // segments.ts: (state offset in the segment's record) -> selector

@@ -137,24 +137,25 @@ export const storeTable =
     b.call("store_table", b.i32(interrupts), b.address("write"), b.i32(baseWidth(b)));
   };
 
-/** #GP unless CPL <= IOPL. [SDM 2A CLI, 2B STI] */
-function trapAboveIopl(b: InstructionBuilder, flags: Value): void {
+/** 1 unless CPL <= IOPL: there VIF stands for IF, or #GP is raised. [SDM 2A CLI, 2B STI] */
+function isAboveIopl(b: InstructionBuilder, flags: Value): Value {
   const iopl = b.and(b.shrU(flags, b.i32(12)), b.i32(3));
-  b.trapIf(b.compare("lt_u", iopl, b.get(CPU.cpl, "i32")), VECTOR.GP);
+  return b.compare("lt_u", iopl, b.get(CPU.cpl, "i32"));
 }
 
 export const cli: Semantics = (b) => {
   const flags = b.get(CPU.eflags, "i32");
-  trapAboveIopl(b, flags);
-  b.set(CPU.eflags, b.and(flags, b.i32(~EFLAGS.IF)));
+  const clear = b.and(flags, b.i32(~EFLAGS.IF));
+  b.set(CPU.eflags, b.callIf(isAboveIopl(b, flags), clear, "virtual_interrupt_flag", b.i32(0)));
 };
 
 /** Interrupts that were disabled stay so for one more instruction. */
 export const sti: Semantics = (b) => {
   const flags = b.get(CPU.eflags, "i32");
-  trapAboveIopl(b, flags);
-  const held = b.isZero(b.and(flags, b.i32(EFLAGS.IF)));
-  b.set(CPU.eflags, b.or(flags, b.i32(EFLAGS.IF)));
+  const above = isAboveIopl(b, flags);
+  const now = b.callIf(above, b.or(flags, b.i32(EFLAGS.IF)), "virtual_interrupt_flag", b.i32(1));
+  const held = b.isZero(b.or(above, b.and(flags, b.i32(EFLAGS.IF))));
+  b.set(CPU.eflags, now);
   b.set(CPU.inhibit, held);
   b.set(CPU.inhibitRip, b.ripNext());
 };

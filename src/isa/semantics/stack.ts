@@ -1,5 +1,5 @@
 import type { Value } from "../ir/builder.ts";
-import { CPU, EFLAGS, type GPR, type SegmentName, VECTOR } from "../state.ts";
+import { CPU, EFLAGS, type GPR, type SegmentName } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
 
@@ -90,24 +90,36 @@ export const popAll: Semantics = (b) => {
   setStack(b, offset);
 };
 
-/** #GP in virtual-8086 mode with IOPL below 3. */
-function trapInVirtual8086(b: InstructionBuilder, flags: Value): void {
-  if (b.form.mode === "only64") return;
-  const bits = b.and(flags, b.i32(EFLAGS.VM | EFLAGS.IOPL));
-  b.trapIf(b.and(b.shrU(bits, b.i32(17)), b.ne(bits, b.i32(EFLAGS.VM | EFLAGS.IOPL))), VECTOR.GP);
+/** 1 in virtual-8086 mode with IOPL below 3, where IF is virtual or out of reach. */
+function isVirtual(b: InstructionBuilder): Value {
+  const bits = b.and(b.get(CPU.eflags, "i32"), b.i32(EFLAGS.VM | EFLAGS.IOPL));
+  return b.and(b.shrU(bits, b.i32(17)), b.ne(bits, b.i32(EFLAGS.VM | EFLAGS.IOPL)));
+}
+
+/** The image unless in virtual-8086 mode with IOPL below 3, else what the helper makes of it. */
+function unlessVirtual(
+  b: InstructionBuilder,
+  helper: "push_virtual_flags" | "check_virtual_flags",
+  image: Value,
+  otherwise: Value,
+): Value {
+  if (b.form.mode === "only64") return otherwise;
+  return b.callIf(isVirtual(b), otherwise, helper, image, b.i32(b.bits));
 }
 
 /** [SDM 2B PUSHF/PUSHFD/PUSHFQ] */
 export const pushFlags: Semantics = (b) => {
-  trapInVirtual8086(b, b.get(CPU.eflags, "i32"));
-  const image = b.and(b.eflags(), b.i32(~(EFLAGS.VM | EFLAGS.RF)));
+  const flags = b.and(b.eflags(), b.i32(~(EFLAGS.VM | EFLAGS.RF)));
+  const image = unlessVirtual(b, "push_virtual_flags", flags, flags);
   push(b, b.toInt(image, b.bits === 64 ? "i64" : "i32"));
 };
 
 /** IOPL changes at CPL 0 only, IF where CPL <= IOPL; RF is cleared. [SDM 2B POPF/POPFD/POPFQ] */
 export const popFlags: Semantics = (b) => {
-  trapInVirtual8086(b, b.get(CPU.eflags, "i32"));
+  // without the extensions nothing is popped
+  unlessVirtual(b, "check_virtual_flags", b.i32(0), b.i32(0));
   const image = b.and(b.wrap(peek(b)), b.i32(~EFLAGS.RF));
+  unlessVirtual(b, "check_virtual_flags", image, b.i32(0));
   setStack(b, stackOffset(b, b.bits / 8));
   b.flags("raw", 32, [image]);
   b.call("pop_flags", image, b.i32(b.bits));
