@@ -21,11 +21,28 @@ import { VcpuInterrupts } from "./vcpu-interrupts.ts";
 /** The GSI that the PIT drives. */
 const PIT_GSI = 0;
 
+/** How a vCPU reaches the chips; they may be another thread's. */
+export interface ChipAccess {
+  readonly bus: ApicBus;
+  /** Reads `size` bytes from ports; -1 if the first is not the irqchip's. */
+  pioRead(port: number, size: number): number;
+  /** Writes `size` bytes to ports; false if the first is not the irqchip's. */
+  pioWrite(port: number, size: number, value: number): boolean;
+  /** Whether a chip answers at an address, on this vCPU. */
+  ownsMmio(vcpu: number, address: number): boolean;
+  /** Reads 1, 2, 4 or 8 bytes of a chip's page (the upper half of 8 is 0); -1 if no chip answers there. */
+  mmioRead(vcpu: number, address: number, size: number): number;
+  /** Writes to a chip's page, `value` being the low 32 bits; false if no chip answers there. */
+  mmioWrite(vcpu: number, address: number, size: number, value: number): boolean;
+}
+
 export interface IrqchipGlue {
   readonly clock: Clock;
   readonly lines: IrqLines;
-  /** There may be something for the vCPU to take: an interrupt or an event. By the order of `addVcpu`. */
+  /** There may be something for the vCPU to take: an interrupt or an event. */
   kick(vcpu: number): void;
+  /** The pages of all vCPUs there may be, if some run in other threads. */
+  readonly apicPages?: ApicPage[];
 }
 
 export interface VcpuConfig {
@@ -50,19 +67,21 @@ export interface IrqchipState {
  * What KVM_CREATE_IRQCHIP makes, and KVM_CREATE_PIT2: the chips of one VM, wired as in a PC. Nothing runs by itself:
  * the engine calls `advance` when the clock passes `nextDeadline`, which may change with every access.
  */
-export class Irqchip implements IrqchipModel {
+export class Irqchip implements IrqchipModel, ChipAccess {
   readonly glue: IrqchipGlue;
   readonly bus: ApicBus;
   readonly pic: Pic;
   readonly ioapic: Ioapic;
+  /** The vCPUs of this thread, and the same by their number. */
   readonly vcpus: VcpuInterrupts[] = [];
+  readonly #byNumber: VcpuInterrupts[] = [];
   pit: Pit | undefined;
   /** The best result of the pins set since it was last made -1; for the PIT. */
   #delivered = -1;
 
   constructor(glue: IrqchipGlue) {
     this.glue = glue;
-    this.bus = new ApicBus([], (vcpu) => glue.kick(vcpu));
+    this.bus = new ApicBus(glue.apicPages ?? [], (vcpu) => glue.kick(vcpu));
     this.pic = new Pic({ output: (level) => this.#setLint0(level), acked: (pin) => this.#picAcked(pin) });
     this.ioapic = new Ioapic(
       { version: IOAPIC_VERSION.I82093AA },
@@ -70,11 +89,14 @@ export class Irqchip implements IrqchipModel {
     );
   }
 
-  /** Adds a vCPU's local APIC over `page`, APIC_PAGE_WORDS words that may be shared between threads. */
-  addVcpu(config: VcpuConfig, page: ApicPage = new Uint32Array(APIC_PAGE_WORDS)): VcpuInterrupts {
-    const vcpu = this.vcpus.length;
+  /** Adds a vCPU of this thread: its local APIC over `page`, APIC_PAGE_WORDS words that may be shared between threads. */
+  addVcpu(
+    config: VcpuConfig,
+    page: ApicPage = new Uint32Array(APIC_PAGE_WORDS),
+    vcpu = this.vcpus.length,
+  ): VcpuInterrupts {
     const { apicId, bsp, x2apic, tscDeadline, physicalAddressBits } = config;
-    this.bus.pages.push(page);
+    this.bus.pages[vcpu] = page;
     const interrupts = new VcpuInterrupts(
       { vcpu, apicId, bsp, x2apic, tscDeadline, physicalAddressBits, directedEoi: false },
       page,
@@ -87,6 +109,7 @@ export class Irqchip implements IrqchipModel {
       },
     );
     this.vcpus.push(interrupts);
+    this.#byNumber[vcpu] = interrupts;
     return interrupts;
   }
 
@@ -117,25 +140,36 @@ export class Irqchip implements IrqchipModel {
 
   /** Whether a chip answers at an address, on this vCPU. */
   ownsMmio(vcpu: number, address: number): boolean {
-    return this.vcpus[vcpu]!.registers.offsetOf(address) >= 0 || this.ioapic.owns(address);
+    return this.#byNumber[vcpu]!.registers.offsetOf(address) >= 0 || this.ioapic.owns(address);
   }
 
   /** Reads 1, 2, 4 or 8 bytes of a chip's page (the upper half of 8 is 0); -1 if no chip answers there. */
   mmioRead(vcpu: number, address: number, size: number): number {
-    const { registers } = this.vcpus[vcpu]!;
+    const { registers } = this.#byNumber[vcpu]!;
     const offset = registers.offsetOf(address);
     if (offset >= 0) return registers.readMmio(offset, size) >>> 0;
-    if (!this.ioapic.owns(address)) return -1;
-    return this.ioapic.readMmio(address - this.ioapic.baseAddress, size) >>> 0;
+    return this.ioapicRead(address, size);
   }
 
   /** Writes to a chip's page, `value` being the low 32 bits; false if no chip answers there. */
   mmioWrite(vcpu: number, address: number, size: number, value: number): boolean {
-    const { registers } = this.vcpus[vcpu]!;
+    const { registers } = this.#byNumber[vcpu]!;
     const offset = registers.offsetOf(address);
-    if (offset >= 0) registers.writeMmio(offset, size, value);
-    else if (this.ioapic.owns(address)) this.ioapic.writeMmio(address - this.ioapic.baseAddress, size, value);
-    else return false;
+    if (offset < 0) return this.ioapicWrite(address, size, value);
+    registers.writeMmio(offset, size, value);
+    return true;
+  }
+
+  /** The part of `mmioRead` that is no local APIC's. */
+  ioapicRead(address: number, size: number): number {
+    if (!this.ioapic.owns(address)) return -1;
+    return this.ioapic.readMmio(address - this.ioapic.baseAddress, size) >>> 0;
+  }
+
+  /** The part of `mmioWrite` that is no local APIC's. */
+  ioapicWrite(address: number, size: number, value: number): boolean {
+    if (!this.ioapic.owns(address)) return false;
+    this.ioapic.writeMmio(address - this.ioapic.baseAddress, size, value);
     return true;
   }
 
@@ -223,9 +257,20 @@ export class Irqchip implements IrqchipModel {
     return this.#delivered;
   }
 
+  /** The service of a vector ended at a local APIC of another thread. */
+  remoteEoi(vector: number): void {
+    this.ioapic.eoi(vector);
+    if (this.pitWaits) this.#endPitInterrupt(vector);
+  }
+
+  /** Whether the PIT has interrupts that the guest missed: it waits for the EOI of the one before. */
+  get pitWaits(): boolean {
+    return this.pit !== undefined && this.pit.missed > 0;
+  }
+
   #eoi(vector: number, broadcast: boolean): void {
     if (broadcast) this.ioapic.eoi(vector);
-    else if (this.pit && this.pit.missed > 0) this.#endPitInterrupt(vector);
+    else if (this.pitWaits) this.#endPitInterrupt(vector);
   }
 
   /** The EOI of an edge-triggered vector stays in the local APIC; only the PIT's missed interrupts wait for it. */

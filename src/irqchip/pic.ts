@@ -46,7 +46,7 @@ export class Pic {
 
   /** Whether `port` belongs to the pair. */
   owns(port: number): boolean {
-    return (port & ~0x81) === PIC_PORT.MASTER_COMMAND || (port & ~1) === PIC_PORT.ELCR1;
+    return isPicPort(port);
   }
 
   /** A byte from one of the pair's ports. */
@@ -94,4 +94,9 @@ export class Pic {
   #chip(port: number): I8259 {
     return port & 0x80 ? this.slave : this.master;
   }
+}
+
+/** Whether a port is one of the two 8259A's. */
+export function isPicPort(port: number): boolean {
+  return (port & ~0x81) === PIC_PORT.MASTER_COMMAND || (port & ~1) === PIC_PORT.ELCR1;
 }

@@ -61,7 +61,7 @@ export class Pit {
 
   /** Whether `port` belongs to the PIT. */
   owns(port: number): boolean {
-    return (port & ~3) === PIT_PORT.COUNTER0 || (this.config.speaker && port === PIT_PORT.SPEAKER);
+    return isPitPort(port, this.config.speaker);
   }
 
   /** A byte from one of the PIT's ports. */
@@ -179,6 +179,11 @@ export class Pit {
     this.speakerData = (value & SPEAKER.DATA_ENABLE) !== 0;
     this.counters[2].setGate(tick, (value & SPEAKER.TIMER2_GATE) !== 0);
   }
+}
+
+/** Whether a port is the PIT's, whose port 0x61 is there with `speaker`. */
+export function isPitPort(port: number, speaker: boolean): boolean {
+  return (port & ~3) === PIT_PORT.COUNTER0 || (speaker && port === PIT_PORT.SPEAKER);
 }
 
 /** Pulses of CLK up to a time in ns. */

@@ -195,6 +195,8 @@ export const CPU = place([
   // Replay of completed accesses
   ["replayCount", 4],
   ["replayCursor", 4],
+  // Address of what all vCPUs of the VM share: see VM
+  ["vm", 4],
   // Host address of the table of memory slots and their number
   ["slots", 4],
   ["slotCount", 4],
@@ -268,8 +270,17 @@ export const INHIBIT = { sti: 1, movSs: 2 } as const;
 /** Bits of CPU.guestDebug, as in KVM_SET_GUEST_DEBUG's control. */
 export const GUEST_DEBUG = { singleStep: 2, softwareBreakpoints: 0x1_0000, hardwareBreakpoints: 0x2_0000 } as const;
 
-/** Bits of a byte of the page flag table. */
-export const PAGE_FLAG = { code: 1, logDirty: 2 } as const;
+/**
+ * Bits of a byte of the page flag table, which all vCPUs change with atomic operations. `code`: some vCPU has decoded code
+ * of the page; `logDirty`: the next write is to be noted; `dirtied`: one was, since the log was last read.
+ */
+export const PAGE_FLAG = { code: 1, logDirty: 2, dirtied: 4 } as const;
+
+/** Words that the vCPUs of a VM share, from CPU.vm on. */
+export const VM = place([
+  // 1 while a vCPU makes a locked access that the host's processor cannot make atomic
+  ["lock", 4],
+] as const);
 
 /** One memory slot as the helpers see it; pages are 4 KiB. */
 export const SLOT = place([

@@ -14,16 +14,19 @@ const VALID_FLAGS = KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_T
 /** kvmclock of a VM: ns since its creation, unless it was set. */
 export class VmClock {
   readonly host: Clock;
-  #offset: number;
+  /** One number: what is added to the host's clock. */
+  readonly #offset: Float64Array;
 
-  constructor(host: Clock) {
+  /** `offset` may be shared with the same clock in other threads, of which one makes it `start`. */
+  constructor(host: Clock, offset: Float64Array = new Float64Array(1), start = true) {
     this.host = host;
-    this.#offset = -host.now();
+    this.#offset = offset;
+    if (start) offset[0] = -host.now();
   }
 
   /** kvmclock in ns. */
   now(): number {
-    return this.host.now() + this.#offset;
+    return this.host.now() + this.#offset[0]!;
   }
 
   /** Fills KVM_GET_CLOCK's record: kvmclock with the wall-clock time of the same moment. */
@@ -42,7 +45,7 @@ export class VmClock {
   setData(data: KvmClockData): number {
     if (data.flags & ~VALID_FLAGS || !Number.isSafeInteger(data.clock_num)) return EINVAL;
     const elapsed = data.flags & KVM_CLOCK_REALTIME ? this.host.wallClock() * 1e6 - data.realtime_num : 0;
-    this.#offset = data.clock_num + Math.max(0, elapsed) - this.host.now();
+    this.#offset[0] = data.clock_num + Math.max(0, elapsed) - this.host.now();
     return 0;
   }
 }

@@ -34,6 +34,11 @@ export class IoeventfdTable {
     return args.flags & KVM_IOEVENTFD_FLAG_DEASSIGN ? remove(bus, binding) : add(bus, binding);
   }
 
+  /** Addresses that are watched. */
+  get size(): number {
+    return this.#pio.size + this.#mmio.size;
+  }
+
   /** A guest's OUT of `size` bytes. True if it signalled an event: then it is no exit. */
   writePort(port: number, size: number, value: number): boolean {
     return this.#pio.size > 0 && signal(this.#pio, port, size, value, 0);

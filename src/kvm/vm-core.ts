@@ -41,6 +41,8 @@ export interface VmCoreParts {
   readonly maxVcpuId: number;
   /** KVM_CAP_NR_MEMSLOTS. */
   readonly maxMemorySlots?: number;
+  /** Where kvmclock's offset is, if other threads are to see it. */
+  readonly clockOffset?: Float64Array;
   /** Where dirty bitmaps come from; see MemorySlots. */
   readonly allocateBitmap?: (words: number) => Int32Array;
 }
@@ -71,7 +73,7 @@ export abstract class VmCore<V extends Vcpu = Vcpu> implements Vm {
     this.hostMemory = parts.heap.memory;
     this.slots = new MemorySlots(this.hostMemory, parts.allocateBitmap, parts.maxMemorySlots);
     this.memory = new SlotMemory(this.slots);
-    this.clock = new VmClock(parts.clock);
+    this.clock = new VmClock(parts.clock, parts.clockOffset);
     this.lines.onAcked = (gsi) => this.irqfds.acked(gsi);
   }
 

@@ -2,6 +2,7 @@ import { MAX_SLOTS } from "../../isa/state.ts";
 import { MAX_IRQ_ROUTES } from "../../kvm/irq-routing.ts";
 import * as CAP from "../../spec/kvm/capability.ts";
 import { kvm_xsave } from "../../spec/kvm/vcpu-struct.ts";
+import { MAX_VCPUS } from "./vm-plan.ts";
 
 /** KVM_CHECK_EXTENSION: what the software engine has; everything else is absent. */
 const CAPABILITIES: ReadonlyMap<number, number> = new Map([
@@ -11,7 +12,7 @@ const CAPABILITIES: ReadonlyMap<number, number> = new Map([
   [CAP.KVM_CAP_SET_TSS_ADDR, 1],
   [CAP.KVM_CAP_EXT_CPUID, 1],
   [CAP.KVM_CAP_CLOCKSOURCE, 1],
-  [CAP.KVM_CAP_NR_VCPUS, 1],
+  [CAP.KVM_CAP_NR_VCPUS, MAX_VCPUS],
   [CAP.KVM_CAP_NR_MEMSLOTS, MAX_SLOTS],
   [CAP.KVM_CAP_MP_STATE, 1],
   [CAP.KVM_CAP_SYNC_MMU, 1],
@@ -42,8 +43,8 @@ const CAPABILITIES: ReadonlyMap<number, number> = new Map([
   [CAP.KVM_CAP_TSC_DEADLINE_TIMER, 1],
   [CAP.KVM_CAP_GET_MSR_FEATURES, 1],
   [CAP.KVM_CAP_IMMEDIATE_EXIT, 1],
-  [CAP.KVM_CAP_MAX_VCPUS, 1],
-  [CAP.KVM_CAP_MAX_VCPU_ID, 1],
+  [CAP.KVM_CAP_MAX_VCPUS, MAX_VCPUS],
+  [CAP.KVM_CAP_MAX_VCPU_ID, MAX_VCPUS],
 ]);
 
 /** KVM_CHECK_EXTENSION's answer for a KVM_CAP_ number: 0 if the engine has no such thing. */

@@ -80,6 +80,7 @@ export class CodeCache {
   decodeBlock(host: number, mode: number, linearLow: number, linearHigh: number): number {
     if (this.#next + (MAX_BLOCK + 2) * RECORD_SIZE > this.#arena.end || this.#blocks >= this.#arena.maxBlocks)
       this.reset();
+    this.#watch(host >>> 12);
     const first = this.#next;
     const delta = this.#decodePage(host, mode);
     if (this.#next > first) {
@@ -103,9 +104,8 @@ export class CodeCache {
     return status === DECODE.ok ? this.#insn : undefined;
   }
 
-  /** Forgets everything. Only between blocks. */
+  /** Forgets everything. Only between blocks. Pages stay marked as code, which others may have decoded too. */
   reset(): void {
-    for (const page of this.#pages.keys()) this.#bytes[this.#arena.pageFlags + page]! &= ~PAGE_FLAG.code;
     this.#pages.clear();
     this.#map.clear();
     this.#map.flushJumpCache();
@@ -113,9 +113,8 @@ export class CodeCache {
     this.#blocks = 0;
   }
 
-  /** The bytes of a host page change: its blocks are decoded again when they are next entered. */
+  /** The bytes of a host page changed: its blocks are decoded again when they are next entered. */
   invalidate(hostPage: number): void {
-    this.#bytes[this.#arena.pageFlags + hostPage]! &= ~PAGE_FLAG.code;
     const page = this.#pages.get(hostPage);
     if (page === undefined) return;
     this.#pages.delete(hostPage);
@@ -138,15 +137,13 @@ export class CodeCache {
       this.#pages.set(hostPage, page);
     }
     page.blocks.push(block);
-    this.#watch(hostPage);
     return page;
   }
 
+  /** Has writes to a page noticed, before its bytes are decoded. */
   #watch(hostPage: number): void {
-    const flags = this.#arena.pageFlags + hostPage;
-    if (this.#bytes[flags]! & PAGE_FLAG.code) return;
-    this.#bytes[flags]! |= PAGE_FLAG.code;
-    this.#map.protect(hostPage);
+    const before = Atomics.or(this.#bytes, this.#arena.pageFlags + hostPage, PAGE_FLAG.code);
+    if (!(before & PAGE_FLAG.code && this.#pages.has(hostPage))) this.#map.protect(hostPage);
   }
 
   /** Ties relative jumps to blocks of the same page and code size, both ways. Code of 16 bits wraps where a page does not end. */
@@ -223,6 +220,7 @@ export class CodeCache {
   #decodeCrossing(host: number, mode: number, linearLow: number, linearHigh: number): number {
     const second = this.#join(host, linearLow, linearHigh);
     if (second === 0) return 0;
+    this.#watch(second >>> 12);
     const first = this.#next;
     const status = decode(this.#joined, 0, 16, codeSize(mode), this.#insn);
     if (!this.#append(status, 0, 1)) this.#leave(this.#insn.length, 1);

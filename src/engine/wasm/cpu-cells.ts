@@ -20,6 +20,11 @@ export class CpuCells {
     this.#words[(this.base + at) >>> 2] = value;
   }
 
+  /** The same, and every thread sees it before what this one does next. */
+  storeI32(at: number, value: number): void {
+    Atomics.store(this.#words, (this.base + at) >>> 2, value);
+  }
+
   /** The halves of a 64-bit field, unsigned. */
   lo(at: number): number {
     return this.#words[(this.base + at) >>> 2]! >>> 0;

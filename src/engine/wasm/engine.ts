@@ -6,12 +6,13 @@ import { EINVAL, ENOMEM } from "../../spec/kvm/errno.ts";
 import { FEATURE_MSRS, MSR_RULES } from "../../spec/kvm/msr.ts";
 import { KVM_VCPU_MMAP_SIZE } from "../../spec/kvm/run-struct.ts";
 import type { KvmCpuid2, KvmMsrs } from "../../spec/kvm/vcpu-struct.ts";
+import { AttachedVm } from "./attached-vm.ts";
 import { capability } from "./capabilities.ts";
 import { supportedCpuid } from "./cpuid.ts";
 import type { WasmModules } from "./library.ts";
 import { STATE_MSR_INDICES } from "./msr-access.ts";
 import { Msrs } from "./msrs.ts";
-import { WasmVm } from "./vm.ts";
+import { type SharedVm, WasmVm } from "./vm.ts";
 
 const KVM_API_VERSION = 12;
 const DEFAULT_MAX_MEMORY = 0x4000_0000;
@@ -62,6 +63,11 @@ export class WasmEngine implements Engine {
       entry.data_hi = rule.hi ?? 0;
     }
     return msrs.nmsrs;
+  }
+
+  /** A VM of another thread, in this one, which is to run one of its vCPUs. The engine's clock is to be that thread's. */
+  attachVm(shared: SharedVm): AttachedVm {
+    return new AttachedVm(this.#modules, this.#clock, this.#random, shared);
   }
 
   createVm(options: CreateVmOptions = {}): WasmVm {

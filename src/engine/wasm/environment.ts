@@ -1,8 +1,7 @@
 import type { Random } from "../../base/random.ts";
 import { isHardwareEnabled } from "../../irqchip/apic-page.ts";
-import type { Irqchip } from "../../irqchip/irqchip.ts";
+import type { ChipAccess } from "../../irqchip/irqchip.ts";
 import { CPU, MODE } from "../../isa/state.ts";
-import type { IoeventfdTable } from "../../kvm/ioeventfd.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 import type { CpuidTable } from "./cpuid.ts";
@@ -12,6 +11,7 @@ import type { Msrs } from "./msrs.ts";
 import { usesStack } from "./stack-use.ts";
 import type { TaskPriority } from "./task-priority.ts";
 import type { TimeStampCounter } from "./time-stamp-counter.ts";
+import type { EventWrites } from "./vcpu-host.ts";
 
 const TWO_32 = 0x1_0000_0000;
 /** CPUID.1:EDX bit 9, clear while IA32_APIC_BASE has the APIC off. [SDM 3A 11.4.3] */
@@ -23,8 +23,8 @@ const MMIO = { nobody: 0, taken: 1, alone: 2 } as const;
 export interface EnvironmentParts {
   readonly vcpu: number;
   readonly cells: CpuCells;
-  irqchip(): Irqchip | undefined;
-  readonly ioeventfds: IoeventfdTable;
+  irqchip(): ChipAccess | undefined;
+  readonly ioeventfds: EventWrites;
   code(): CodeCache;
   readonly cpuid: CpuidTable;
   readonly msrs: Msrs;
@@ -34,8 +34,8 @@ export interface EnvironmentParts {
   readonly hypercalls: Hypercalls;
   /** Whether the guest's instructions are being executed, not an event delivered. */
   executing(): boolean;
-  /** First write to a logged page since its log was read. */
-  pageDirtied(hostPage: number): void;
+  /** A host page with decoded code was written. */
+  codeWritten(hostPage: number): void;
 }
 
 /** The helper library's imports for one vCPU: its own chips answer here, everything else is an exit. */
@@ -69,8 +69,7 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
       if (parts.irqchip()?.pioWrite(port!, size!, value! >>> 0)) return 0;
       return parts.ioeventfds.writePort(port!, size!, value! >>> 0) ? 0 : 1;
     },
-    code_written: (_cpu, hostPage) => parts.code().invalidate(hostPage!),
-    page_dirtied: (_cpu, hostPage) => parts.pageDirtied(hostPage!),
+    code_written: (_cpu, hostPage) => parts.codeWritten(hostPage!),
     decode_block: (_cpu, host, low, high) => parts.code().decodeBlock(host! >>> 0, cells.i32(CPU.mode), low!, high!),
     uses_stack: () => (usesStack(parts.code(), cells) ? 1 : 0),
     cpuid: (_cpu, leaf, subleaf) => {

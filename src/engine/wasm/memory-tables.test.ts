@@ -51,7 +51,8 @@ test("pages of a logged slot are watched until they are written, and again when 
     PAGE_FLAG.logDirty,
     0,
   ]);
-  all.tables.pageDirtied(0x2_1000 / PAGE);
+  all.tables.hostWrote(0x2_1000 / PAGE);
+  all.tables.collectDirty();
   expect([flagsOf(all, 0x2_1000), log.bitmap[0]]).toEqual([0, 2]);
   all.tables.arm(all.slots.get(0)!);
   expect(flagsOf(all, 0x2_1000)).toBe(PAGE_FLAG.logDirty);
@@ -63,7 +64,8 @@ test("a page that stands in two slots is dirty in both", () => {
   const all = tables();
   set(all.slots, 0, 0, PAGE, 0x2_0000, KVM_MEM_LOG_DIRTY_PAGES);
   set(all.slots, 1, 0x10_0000, 2 * PAGE, 0x1_f000, KVM_MEM_LOG_DIRTY_PAGES);
-  all.tables.pageDirtied(0x2_0000 / PAGE);
+  all.tables.hostWrote(0x2_0000 / PAGE);
+  all.tables.collectDirty();
   expect([all.slots.get(0)!.dirtyLog!.bitmap[0], all.slots.get(1)!.dirtyLog!.bitmap[0]]).toEqual([1, 2]);
 });
 

@@ -1,5 +1,11 @@
+import { create } from "../../base/struct-layout.ts";
 import { MAX_SLOTS, PAGE_FLAG, SLOT, SLOT_SIZE } from "../../isa/state.ts";
 import type { MemorySlot } from "../../memory/memory-slot.ts";
+import {
+  KVM_MEM_LOG_DIRTY_PAGES,
+  type KvmUserspaceMemoryRegion,
+  kvm_userspace_memory_region,
+} from "../../spec/kvm/vm-struct.ts";
 
 const PAGE = 0x1000;
 
@@ -28,6 +34,7 @@ export class MemoryTables {
   /** Rewrites the tables after a change of the slots; the largest slot comes first, since it is asked for most. */
   update(slots: readonly MemorySlot[]): void {
     if (slots.length > MAX_SLOTS) throw new RangeError(`${slots.length} memory slots are more than ${MAX_SLOTS}`);
+    this.collectDirty();
     for (const slot of this.#current) this.#setFlags(slot, PAGE_FLAG.logDirty, 0);
     this.#current = [...slots].sort((a, b) => b.memorySize - a.memorySize);
     for (const [n, slot] of this.#current.entries()) this.#write(this.slots + n * SLOT_SIZE, slot);
@@ -39,9 +46,40 @@ export class MemoryTables {
     this.#setFlags(slot, 0, PAGE_FLAG.logDirty);
   }
 
-  /** A page of a logged slot was written: it is dirty wherever it stands. */
-  pageDirtied(hostPage: number): void {
-    this.#flags[hostPage]! &= ~PAGE_FLAG.logDirty;
+  /** Brings to the logs which of their pages were written. */
+  collectDirty(): void {
+    for (const { dirtyLog, userspaceAddr, memorySize } of this.#current) {
+      const end = (userspaceAddr + memorySize) / PAGE;
+      for (let page = userspaceAddr / PAGE; dirtyLog && page < end; page++)
+        if (this.#flags[page]! & PAGE_FLAG.dirtied) this.#collect(page);
+    }
+  }
+
+  /** The host wrote to a page: notes that for the logs. */
+  hostWrote(hostPage: number): void {
+    if (!(this.#flags[hostPage]! & PAGE_FLAG.logDirty)) return;
+    Atomics.or(this.#flags, hostPage, PAGE_FLAG.dirtied);
+    Atomics.and(this.#flags, hostPage, ~PAGE_FLAG.logDirty);
+  }
+
+  /** The slots that another thread wrote to the tables, as KVM_SET_USER_MEMORY_REGION takes them; `count` of them. */
+  regions(count: number): KvmUserspaceMemoryRegion[] {
+    return Array.from({ length: count }, (_, slot) => {
+      const at = this.slots + slot * SLOT_SIZE;
+      const word = (field: number) => this.#view.getUint32(at + field, true);
+      return create(kvm_userspace_memory_region, {
+        slot,
+        flags: word(SLOT.flags) & ~KVM_MEM_LOG_DIRTY_PAGES,
+        guest_phys_addr: (word(SLOT.firstPage) + word(SLOT.firstPage + 4) * 0x1_0000_0000) * PAGE,
+        memory_size: word(SLOT.pages) * PAGE,
+        userspace_addr: word(SLOT.host),
+      });
+    });
+  }
+
+  /** A page is dirty wherever it stands. */
+  #collect(hostPage: number): void {
+    Atomics.and(this.#flags, hostPage, ~PAGE_FLAG.dirtied);
     for (const { dirtyLog, userspaceAddr, memorySize } of this.#current) {
       const offset = hostPage * PAGE - userspaceAddr;
       if (offset >= 0 && offset < memorySize) dirtyLog?.mark(offset, 1);
@@ -62,6 +100,9 @@ export class MemoryTables {
   #setFlags(slot: MemorySlot, clear: number, set: number): void {
     const first = slot.userspaceAddr / PAGE;
     const end = first + slot.memorySize / PAGE;
-    for (let page = first; page < end; page++) this.#flags[page] = (this.#flags[page]! & ~clear) | set;
+    for (let page = first; page < end; page++) {
+      if (clear) Atomics.and(this.#flags, page, ~clear);
+      if (set) Atomics.or(this.#flags, page, set);
+    }
   }
 }

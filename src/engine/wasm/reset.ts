@@ -42,3 +42,27 @@ function resetSegment(cells: CpuCells, at: number, attributes: number): void {
   cells.setI32(at + SEGMENT.limit, 0xffff);
   cells.setI32(at + SEGMENT.attributes, attributes);
 }
+
+/** What INIT leaves as it is: x87 and SSE, the MSRs that instructions use, XCR0, caching. [SDM 3A table 9-1] */
+const KEPT_BY_INIT: readonly (readonly [number, number])[] = [
+  [CPU.fpr, CPU.x87Trap],
+  [CPU.xmm, CPU.debugctl],
+  [CPU.xcr0, CPU.xcr0 + 8],
+];
+const CR0_CACHING = 0x6000_0000;
+
+/** Puts a vCPU in the state after INIT. */
+export function initState(cells: CpuCells): void {
+  const kept = KEPT_BY_INIT.map(([from, to]) => cells.bytes(from, to - from).slice());
+  const caching = cells.lo(CPU.cr0) & CR0_CACHING;
+  resetState(cells);
+  for (const [n, [from, to]] of KEPT_BY_INIT.entries()) cells.bytes(from, to - from).set(kept[n]!);
+  cells.setWide(CPU.cr0, (cells.lo(CPU.cr0) & ~CR0_CACHING) | caching, 0);
+}
+
+/** A startup IPI: execution begins at vector * 4096 in real mode. [SDM 3A 9.4.4] */
+export function startUp(cells: CpuCells, vector: number): void {
+  cells.setI32(segmentOffset("cs") + SEGMENT.selector, vector << 8);
+  cells.setWide(segmentOffset("cs") + SEGMENT.base, vector << 12, 0);
+  cells.setWide(CPU.rip, 0, 0);
+}

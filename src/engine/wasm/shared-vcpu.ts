@@ -1,6 +1,6 @@
 /** A vCPU as other threads reach it: words in shared memory, which can be posted. */
 export interface SharedVcpu {
-  /** One word: 1 asks the vCPU to come out. */
+  /** One word: bit 0 asks the vCPU to come out. */
   readonly kick: Int32Array;
   /** Two words, the low one first: instructions retired up to the last look around. */
   readonly retired: Int32Array;
@@ -8,7 +8,7 @@ export interface SharedVcpu {
 
 /** `Vcpu.kick` from another thread: ends the vCPU's sleep; one that runs sees it after its slice of instructions. */
 export function kickVcpu(vcpu: SharedVcpu): void {
-  Atomics.store(vcpu.kick, 0, 1);
+  Atomics.or(vcpu.kick, 0, 1);
   Atomics.notify(vcpu.kick, 0);
 }
 

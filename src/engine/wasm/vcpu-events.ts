@@ -147,6 +147,16 @@ export class VcpuEvents {
     this.queueException(VECTOR.DB);
   }
 
+  /** INIT: nothing is pending, NMIs are let in. */
+  reset(): void {
+    this.nmiPending = false;
+    this.#interrupt = NONE;
+    this.#nmi = false;
+    this.#exception = NONE;
+    this.#glue.cells.setI32(CPU.nmiMasked, 0);
+    this.#glue.cells.setI32(CPU.inhibit, 0);
+  }
+
   /** KVM_GET_VCPU_EVENTS */
   read(into: KvmVcpuEvents): void {
     const { cells } = this.#glue;

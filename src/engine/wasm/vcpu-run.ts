@@ -1,3 +1,5 @@
+import { APIC_EVENT } from "../../irqchip/apic-page.ts";
+import type { Lapic } from "../../irqchip/lapic.ts";
 import { CPU, GUEST_DEBUG, MODE, SEGMENT, segmentOffset, TRAP, VECTOR } from "../../isa/state.ts";
 import { ExitView } from "../../kvm/exit.ts";
 import { EAGAIN, EINTR } from "../../spec/kvm/errno.ts";
@@ -10,12 +12,19 @@ import {
   KVM_EXIT_SHUTDOWN,
   KVM_INTERNAL_ERROR_DELIVERY_EV,
 } from "../../spec/kvm/exit.ts";
-import { KVM_MP_STATE_HALTED, KVM_MP_STATE_RUNNABLE } from "../../spec/kvm/vcpu-struct.ts";
+import {
+  KVM_MP_STATE_HALTED,
+  KVM_MP_STATE_INIT_RECEIVED,
+  KVM_MP_STATE_RUNNABLE,
+  KVM_MP_STATE_UNINITIALIZED,
+} from "../../spec/kvm/vcpu-struct.ts";
 import { DR6 } from "../../spec/x86/control-register.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 import type { Library } from "./library.ts";
 import { PendingExit } from "./pending-exit.ts";
+import { startUp } from "./reset.ts";
 import type { VcpuEvents } from "./vcpu-events.ts";
+import { VCPU_WORD } from "./vm-plan.ts";
 
 const CS_BASE = segmentOffset("cs") + SEGMENT.base;
 
@@ -39,8 +48,13 @@ export interface RunGlue {
   apicBase(): number;
   /** Delivers what timers owe; returns ns until the next one, Infinity for never. */
   advanceTimers(): number;
-  /** One shared word: 1 after a kick. */
-  readonly kick: Int32Array;
+  /** Shared words: see VCPU_WORD. */
+  readonly words: Int32Array;
+  lapic(): Lapic | undefined;
+  /** Does what is in VCPU_WORD.REQUESTS. */
+  readonly serveRequests: () => void;
+  /** Puts the vCPU in the state after INIT. */
+  init(): void;
 }
 
 /** KVM_RUN: executes the guest until it needs something, and fills the kvm_run page as the kernel does. */
@@ -50,6 +64,10 @@ export class VcpuRun {
   readonly #pending: PendingExit;
   /** A KVM_MP_STATE_ number. */
   mpState: number = KVM_MP_STATE_RUNNABLE;
+  /** It received INIT as it had never been initialised. */
+  #started = false;
+  /** VCPU_WORD.KICK when it was last looked for something to do. */
+  #seen = 0;
   /** Whether the guest's instructions are being executed. */
   executing = false;
 
@@ -72,31 +90,89 @@ export class VcpuRun {
   }
 
   #run(): number {
-    const { events } = this.#glue;
-    if (this.#pending.waits && !this.#complete()) return 0;
-    if (this.exit.immediateExit) return this.#interrupted();
+    if (this.#pending.waits) {
+      this.#enter();
+      const going = this.#complete();
+      this.#comeOut();
+      if (!going) return 0;
+    }
     for (;;) {
       const untilTimer = this.#glue.advanceTimers();
-      if (Atomics.load(this.#glue.kick, 0) !== 0) return this.#interrupted();
-      if (this.mpState === KVM_MP_STATE_HALTED) {
-        if (events.wakes) this.mpState = KVM_MP_STATE_RUNNABLE;
-        else this.#sleep(untilTimer);
+      this.#seen = Atomics.load(this.#glue.words, VCPU_WORD.KICK);
+      if (this.#seen & 1 || this.exit.immediateExit) return this.#interrupted();
+      if (!this.#isRunnable()) {
+        this.#sleep(untilTimer);
         continue;
       }
-      if (this.mpState !== KVM_MP_STATE_RUNNABLE) return EAGAIN;
-      if (events.shadow && (events.any || this.#windowWanted())) {
-        events.endShadow();
-        if (!this.#handle(this.#step())) return 0;
-        continue;
-      }
-      if (!this.#deliver()) return 0;
-      if (this.#windowWanted() && events.ready) return this.#leave(KVM_EXIT_IRQ_WINDOW_OPEN);
-      if (!this.#handle(this.#slice(untilTimer))) return 0;
+      if (this.#started) return this.#restart();
+      this.#enter();
+      const going = this.#turn(untilTimer);
+      this.#comeOut();
+      if (!going) return 0;
     }
   }
 
+  /** Executes until something is to be looked at; false: leave to the caller, the exit is in the page. */
+  #turn(untilTimer: number): boolean {
+    const { events } = this.#glue;
+    if (events.shadow && (events.any || this.#windowWanted())) {
+      events.endShadow();
+      return this.#handle(this.#step());
+    }
+    if (!this.#deliver()) return false;
+    if (!this.#windowWanted() || !events.ready) return this.#handle(this.#slice(untilTimer));
+    this.#leave(KVM_EXIT_IRQ_WINDOW_OPEN);
+    return false;
+  }
+
+  /** From here on others wait for the vCPU; what they asked for before is done. */
+  #enter(): void {
+    const { words, serveRequests } = this.#glue;
+    for (;;) {
+      Atomics.store(words, VCPU_WORD.EXECUTING, 1);
+      if (Atomics.load(words, VCPU_WORD.REQUESTS) === 0) return;
+      this.#comeOut();
+      serveRequests();
+    }
+  }
+
+  #comeOut(): void {
+    const { words } = this.#glue;
+    Atomics.store(words, VCPU_WORD.EXECUTING, 0);
+    if (Atomics.load(words, VCPU_WORD.REQUESTS) !== 0) Atomics.notify(words, VCPU_WORD.EXECUTING);
+  }
+
+  /** Whether the vCPU is to execute, after what came for it: INIT, a startup IPI, an event that ends HLT. */
+  #isRunnable(): boolean {
+    const { events } = this.#glue;
+    const lapic = this.#glue.lapic();
+    if (lapic?.hasEvent(APIC_EVENT.INIT | APIC_EVENT.SIPI)) this.#acceptStartup(lapic);
+    if (this.mpState === KVM_MP_STATE_HALTED && events.wakes) this.mpState = KVM_MP_STATE_RUNNABLE;
+    return this.mpState === KVM_MP_STATE_RUNNABLE;
+  }
+
+  /** [SDM 3A 9.4] A startup IPI counts only after INIT. */
+  #acceptStartup(lapic: Lapic): void {
+    const { cells, library } = this.#glue;
+    if (lapic.takeEvent(APIC_EVENT.INIT)) {
+      this.#glue.init();
+      this.#started = this.mpState === KVM_MP_STATE_UNINITIALIZED;
+      this.mpState = lapic.config.bsp ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
+    }
+    if (!lapic.takeEvent(APIC_EVENT.SIPI) || this.mpState !== KVM_MP_STATE_INIT_RECEIVED) return;
+    startUp(cells, lapic.sipiVector());
+    library.update_mode(cells.base);
+    this.mpState = KVM_MP_STATE_RUNNABLE;
+  }
+
+  /** As in KVM a vCPU that was never initialised comes out once when it has been started. */
+  #restart(): number {
+    this.#started = false;
+    return EAGAIN;
+  }
+
   #interrupted(): number {
-    Atomics.store(this.#glue.kick, 0, 0);
+    Atomics.and(this.#glue.words, VCPU_WORD.KICK, ~1);
     this.#leave(KVM_EXIT_INTR);
     return EINTR;
   }
@@ -128,12 +204,16 @@ export class VcpuRun {
   }
 
   #execute(budget: number): number {
-    const { cells, library } = this.#glue;
-    cells.setI32(CPU.budget, budget);
+    const { cells, library, words } = this.#glue;
+    cells.storeI32(CPU.budget, budget);
+    // what was posted since the last look would wait for the end of the slice
+    const granted = Atomics.load(words, VCPU_WORD.KICK) === this.#seen ? budget : 0;
+    if (granted !== budget) cells.setI32(CPU.budget, granted);
     this.executing = true;
     const trap = library.run(cells.base);
     this.executing = false;
-    cells.setNumber(CPU.retired, cells.number(CPU.retired) + budget - cells.i32(CPU.budget));
+    const unused = Atomics.exchange(words, VCPU_WORD.UNUSED_BUDGET, 0);
+    cells.setNumber(CPU.retired, cells.number(CPU.retired) + granted - cells.i32(CPU.budget) - unused);
     cells.setI32(CPU.budget, -1);
     return trap;
   }
@@ -195,7 +275,7 @@ export class VcpuRun {
 
   #sleep(untilTimer: number): void {
     const ms = Math.min(MAX_SLEEP_MS, untilTimer / 1e6);
-    if (ms > 0) Atomics.wait(this.#glue.kick, 0, 0, ms);
+    if (ms > 0) Atomics.wait(this.#glue.words, VCPU_WORD.KICK, this.#seen, ms);
   }
 
   /** Executes the instruction again whose access user space completed; false: it left once more. */

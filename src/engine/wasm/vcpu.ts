@@ -1,12 +1,11 @@
 import { create } from "../../base/struct-layout.ts";
 import { APIC_WORD, type ApicPage } from "../../irqchip/apic-page.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
-import { CODE_MAP_ENTRY_SIZE, CPU, CPU_SIZE, VECTOR } from "../../isa/state.ts";
+import { CPU, VECTOR } from "../../isa/state.ts";
 import { KvmError } from "../../kvm/errno.ts";
 import { checkDebugregs, checkMpState, checkSregs, checkVcpuEvents, checkXcrs } from "../../kvm/state-rules.ts";
 import type { Vcpu } from "../../kvm/vcpu.ts";
 import { EBUSY, EEXIST, EINVAL, ENOTTY, ENXIO } from "../../spec/kvm/errno.ts";
-import { KVM_VCPU_MMAP_SIZE } from "../../spec/kvm/run-struct.ts";
 import {
   KVM_GUESTDBG_ENABLE,
   KVM_GUESTDBG_INJECT_BP,
@@ -14,6 +13,7 @@ import {
   KVM_GUESTDBG_SINGLESTEP,
   KVM_GUESTDBG_USE_HW_BP,
   KVM_GUESTDBG_USE_SW_BP,
+  KVM_MP_STATE_UNINITIALIZED,
   type KvmCpuid2,
   type KvmDebugregs,
   type KvmFpu,
@@ -38,9 +38,9 @@ import {
   kvm_xsave,
 } from "../../spec/kvm/vcpu-struct.ts";
 import { APIC_BASE, LAPIC_DEFAULT_BASE } from "../../spec/lapic.ts";
-import { CodeCache } from "./code-cache.ts";
+import type { CodeCache } from "./code-cache.ts";
 import { CpuCells } from "./cpu-cells.ts";
-import { CpuidTable, PHYSICAL_ADDRESS_BITS, supportedXcr0 } from "./cpuid.ts";
+import { CpuidTable, supportedXcr0 } from "./cpuid.ts";
 import { makeEnvironment } from "./environment.ts";
 import { Hypercalls } from "./hypercalls.ts";
 import { instantiate, type Library } from "./library.ts";
@@ -48,7 +48,7 @@ import { getMsrs, setMsrs } from "./msr-access.ts";
 import { Msrs } from "./msrs.ts";
 import { PvEoi } from "./pv-eoi.ts";
 import { Pvclock } from "./pvclock.ts";
-import { resetState } from "./reset.ts";
+import { initState, resetState } from "./reset.ts";
 import type { SharedVcpu } from "./shared-vcpu.ts";
 import {
   readDebugregs,
@@ -63,18 +63,17 @@ import {
 } from "./state-records.ts";
 import { TaskPriority } from "./task-priority.ts";
 import { TimeStampCounter } from "./time-stamp-counter.ts";
+import { makeCodeCache, placeTables } from "./vcpu-code.ts";
 import { VcpuEvents } from "./vcpu-events.ts";
+import type { LocalVcpu } from "./vcpu-group.ts";
+import type { VcpuHost } from "./vcpu-host.ts";
 import { VcpuRun } from "./vcpu-run.ts";
-import type { WasmVm } from "./vm.ts";
+import type { VcpuWords } from "./vcpu-words.ts";
+import { VCPU_REQUEST, VCPU_WORD, VM_WORD } from "./vm-plan.ts";
 import { readXsave, writeXsave } from "./xsave-record.ts";
 
 /** Default TSC rate: a tick a nanosecond. */
 export const DEFAULT_TSC_KHZ = 1_000_000;
-
-/** Bytes of decoded records a vCPU may have. */
-const RECORD_BYTES = 32 << 20;
-const CODE_MAP_ENTRIES = 1 << 16;
-const CODE_MAP_BYTES = CODE_MAP_ENTRIES * CODE_MAP_ENTRY_SIZE;
 
 /** "access" of the library's translate: with the rights of the supervisor. */
 const ACCESS_SUPERVISOR = 4;
@@ -90,17 +89,16 @@ const GUEST_DEBUG_CONTROL =
   KVM_GUESTDBG_INJECT_DB |
   KVM_GUESTDBG_INJECT_BP;
 
-/** What one vCPU takes of the machine's memory beside the guest's RAM. */
-export const VCPU_BYTES = CPU_SIZE + CODE_MAP_BYTES + RECORD_BYTES;
-
 /** A vCPU of the software engine: KVM's calls on the state in linear memory. */
-export class WasmVcpu implements Vcpu {
+export class WasmVcpu implements Vcpu, LocalVcpu {
   readonly id: number;
-  readonly kvmRun = new Uint8Array(KVM_VCPU_MMAP_SIZE);
+  readonly kvmRun: Uint8Array;
   readonly cells: CpuCells;
   readonly code: CodeCache;
   readonly library: Library;
-  readonly #vm: WasmVm;
+  readonly #vm: VcpuHost;
+  /** What other threads reach of it. */
+  readonly #words: VcpuWords;
   readonly #interrupts: VcpuInterrupts | undefined;
   readonly #cpuid = new CpuidTable();
   readonly #tsc: TimeStampCounter;
@@ -114,14 +112,14 @@ export class WasmVcpu implements Vcpu {
   readonly #taskPriority: TaskPriority;
   readonly #events: VcpuEvents;
   readonly #run: VcpuRun;
-  readonly #kick = new Int32Array(new SharedArrayBuffer(4));
-  readonly #memory: { at: number; length: number };
 
-  constructor(vm: WasmVm, id: number) {
+  constructor(vm: VcpuHost, id: number) {
     this.id = id;
     this.#vm = vm;
-    const base = vm.mmap(VCPU_BYTES);
-    this.#memory = { at: base, length: VCPU_BYTES };
+    const places = vm.plan.vcpu(id);
+    this.#words = vm.group.vcpus[id]!;
+    const { base, kvmRun } = places;
+    this.kvmRun = kvmRun;
     const { buffer } = vm.wasmMemory;
     this.cells = new CpuCells(buffer, base);
     this.#tsc = new TimeStampCounter(vm.clock.host, DEFAULT_TSC_KHZ);
@@ -137,9 +135,9 @@ export class WasmVcpu implements Vcpu {
       lapic,
     });
     this.#taskPriority = new TaskPriority(this.cells, () => this.#interrupts?.lapic);
-    this.library = instantiate(vm.modules, vm.wasmMemory, this.#environment(vm.vcpus.length));
-    this.code = this.#codeCache(base);
-    this.#interrupts = vm.addInterrupts(this.#tsc);
+    this.library = instantiate(vm.modules, vm.wasmMemory, this.#environment());
+    this.code = makeCodeCache(vm, places, this.cells, this.library);
+    this.#interrupts = vm.addInterrupts(id, this.#tsc);
     const { cells, library } = this;
     this.#events = new VcpuEvents({
       cells,
@@ -155,13 +153,19 @@ export class WasmVcpu implements Vcpu {
       events: this.#events,
       hasIrqchip: () => this.#interrupts !== undefined,
       apicBase: () => this.#apicBase(),
+      lapic: () => this.#interrupts?.lapic,
       advanceTimers: () => vm.advanceTimers(),
-      kick: this.#kick,
+      words: this.#words.words,
+      serveRequests: () => this.serveRequests(),
+      init: () => this.#init(),
     });
     resetState(this.cells);
-    this.#place(base);
+    placeTables(vm, places, this.cells);
     this.library.update_mode(base);
     this.library.tlb_flush(base);
+    if (this.#interrupts && !this.#interrupts.lapic.config.bsp) this.#run.mpState = KVM_MP_STATE_UNINITIALIZED;
+    vm.group.add(this);
+    Atomics.store(this.#words.words, VCPU_WORD.PRESENT, 1);
   }
 
   run(): number {
@@ -171,43 +175,68 @@ export class WasmVcpu implements Vcpu {
   }
 
   kick(): void {
-    Atomics.store(this.#kick, 0, 1);
-    this.wake();
+    this.#words.kick();
   }
 
-  /** What other threads need of it. */
+  /** What the threads of who uses the engine need of it. */
   get shared(): SharedVcpu {
     const { buffer } = this.#vm.wasmMemory;
-    return { kick: this.#kick, retired: new Int32Array(buffer, this.cells.base + CPU.retired, 2) };
+    const { words } = this.#words;
+    return {
+      kick: words.subarray(VCPU_WORD.KICK, VCPU_WORD.KICK + 1),
+      retired: new Int32Array(buffer, this.cells.base + CPU.retired, 2),
+    };
   }
 
-  /** Something for the vCPU may be pending: ends its sleep and its slice. What is left of that was not retired. */
-  wake(): void {
-    const { cells } = this;
-    const left = cells.i32(CPU.budget);
-    cells.setI32(CPU.interruptPending, 1);
-    if (left >= 0) {
-      cells.setNumber(CPU.retired, cells.number(CPU.retired) - left - 1);
-      cells.setI32(CPU.budget, -1);
-    }
-    Atomics.notify(this.#kick, 0);
+  /** Does what other threads asked for since; between instructions. */
+  serveRequests(): void {
+    let requests: number;
+    do {
+      requests = Atomics.and(this.#words.words, VCPU_WORD.REQUESTS, VCPU_REQUEST.CODE);
+      this.#serve(requests);
+      if (requests & VCPU_REQUEST.STOP) this.#vm.group.awaitGo();
+    } while (requests & VCPU_REQUEST.STOP);
+  }
+
+  #serve(requests: number): void {
+    if (requests & VCPU_REQUEST.SLOTS) this.#slotsChanged();
+    if (requests & VCPU_REQUEST.TLB) this.library.tlb_flush(this.cells.base);
+    if (requests & VCPU_REQUEST.CODE) this.#vm.group.takeWritten();
+    if (requests & VCPU_REQUEST.CLOCK) this.#clockChanged();
+  }
+
+  forgetCode(hostPage: number): void {
+    this.code.invalidate(hostPage);
+  }
+
+  forgetAllCode(): void {
+    this.code.reset();
   }
 
   /** kvmclock or the TSC was set: the guest's time record is made anew before it runs. */
-  clockChanged(): void {
+  #clockChanged(): void {
     this.#pvclock.stale = true;
+    this.#pvclock.update();
   }
 
-  /** The memory slots changed. */
-  slotsChanged(): void {
-    this.cells.setI32(CPU.slotCount, this.#vm.tables.slotCount);
+  #slotsChanged(): void {
+    this.#vm.slotsChanged();
+    this.cells.setI32(CPU.slotCount, Atomics.load(this.#vm.plan.words, VM_WORD.SLOT_COUNT));
     this.code.reset();
     this.library.tlb_flush(this.cells.base);
   }
 
-  /** Takes the vCPU's fast writes away, so that the dirty log sees them. */
-  relog(): void {
-    this.library.tlb_flush(this.cells.base);
+  /** The local APIC received INIT. */
+  #init(): void {
+    const { cells, library } = this;
+    initState(cells);
+    this.#events.reset();
+    this.#interrupts?.lapic.init();
+    this.#taskPriority.fromLapic();
+    library.unpack_flags(cells.base);
+    library.update_debug(cells.base);
+    library.update_mode(cells.base);
+    library.tlb_flush(cells.base);
   }
 
   getRegs(into: KvmRegs = create(kvm_regs)): KvmRegs {
@@ -378,7 +407,7 @@ export class WasmVcpu implements Vcpu {
 
   nmi(): void {
     this.#events.nmiPending = true;
-    this.wake();
+    this.#words.wake();
   }
 
   setGuestDebug(debug: KvmGuestDebug): void {
@@ -393,7 +422,7 @@ export class WasmVcpu implements Vcpu {
   setTscKhz(khz: number): void {
     if (!(khz > 0)) throw new KvmError("KVM_SET_TSC_KHZ", EINVAL);
     this.#tsc.khz = khz;
-    this.clockChanged();
+    this.#pvclock.stale = true;
   }
 
   getTscKhz(): number {
@@ -405,7 +434,8 @@ export class WasmVcpu implements Vcpu {
   }
 
   close(): void {
-    this.#vm.munmap(this.#memory.at, this.#memory.length);
+    Atomics.store(this.#words.words, VCPU_WORD.PRESENT, 0);
+    this.#vm.group.remove(this);
   }
 
   /** Instructions retired so far. */
@@ -422,10 +452,10 @@ export class WasmVcpu implements Vcpu {
     return this.#interrupts;
   }
 
-  #environment(index: number): ReturnType<typeof makeEnvironment> {
+  #environment(): ReturnType<typeof makeEnvironment> {
     const vm = this.#vm;
     return makeEnvironment({
-      vcpu: index,
+      vcpu: this.id,
       cells: this.cells,
       irqchip: () => vm.irqchip,
       ioeventfds: vm.ioeventfds,
@@ -443,39 +473,8 @@ export class WasmVcpu implements Vcpu {
         bus: () => vm.irqchip?.bus,
       }),
       executing: () => this.#run.executing,
-      pageDirtied: (page) => vm.tables.pageDirtied(page),
+      codeWritten: (page) => vm.group.codeWritten(page),
     });
-  }
-
-  #codeCache(base: number): CodeCache {
-    const { library, cells } = this;
-    const start = base + CPU_SIZE + CODE_MAP_BYTES;
-    const arena = {
-      start,
-      end: start + RECORD_BYTES,
-      pageFlags: this.#vm.tables.pageFlags,
-      maxBlocks: CODE_MAP_ENTRIES / 2,
-    };
-    const map = new Uint8Array(this.#vm.wasmMemory.buffer, base + CPU_SIZE, CODE_MAP_BYTES);
-    return new CodeCache(this.#vm.wasmMemory.buffer, arena, {
-      fetchTranslate: (low, high) => library.fetch_translate_halves(cells.base, low, high),
-      set: (host, mode, record) => library.code_map_set(cells.base, host, mode, record),
-      clear: () => map.fill(0),
-      flushJumpCache: () => library.jump_cache_flush(cells.base),
-      protect: (page) => library.tlb_protect(cells.base, page),
-    });
-  }
-
-  /** Tells the state where the tables are. */
-  #place(base: number): void {
-    const { cells } = this;
-    const { tables } = this.#vm;
-    cells.setI32(CPU.codeMap, base + CPU_SIZE);
-    cells.setI32(CPU.codeMapMask, CODE_MAP_ENTRIES - 1);
-    cells.setI32(CPU.slots, tables.slots);
-    cells.setI32(CPU.slotCount, tables.slotCount);
-    cells.setI32(CPU.pageFlags, tables.pageFlags);
-    cells.setI32(CPU.maxPhyAddr, PHYSICAL_ADDRESS_BITS);
   }
 }
 

@@ -6,47 +6,66 @@ import { MAX_SLOTS } from "../../isa/state.ts";
 import { HostHeap } from "../../kvm/host-heap.ts";
 import type { IrqchipModel } from "../../kvm/irq-lines.ts";
 import { type PitModel, VmCore } from "../../kvm/vm-core.ts";
-import type { KvmClockData } from "../../spec/kvm/vm-struct.ts";
+import { KVM_PIT_SPEAKER_DUMMY, type KvmClockData } from "../../spec/kvm/vm-struct.ts";
 import { capability } from "./capabilities.ts";
+import { CHIP_CALL, serveChipCall } from "./chip-calls.ts";
 import { PHYSICAL_ADDRESS_BITS } from "./cpuid.ts";
+import { HostWrites } from "./host-writes.ts";
 import type { WasmModules } from "./library.ts";
-import { MemoryTables, tablesBytes } from "./memory-tables.ts";
+import { MemoryTables } from "./memory-tables.ts";
 import type { TimeStampCounter } from "./time-stamp-counter.ts";
-import { VCPU_BYTES, WasmVcpu } from "./vcpu.ts";
+import { WasmVcpu } from "./vcpu.ts";
+import { VcpuGroup } from "./vcpu-group.ts";
+import type { VcpuHost } from "./vcpu-host.ts";
+import { CHIPS, MAX_VCPUS, VCPU_REQUEST, VM_WORD, VmPlan } from "./vm-plan.ts";
 
 const WASM_PAGE = 0x1_0000;
-/** Addresses below are nobody's, so that 0 is no address. */
-const GUARD = WASM_PAGE;
-const MAX_BYTES = 0x1_0000_0000 - WASM_PAGE;
 
-/** vCPUs a VM may have: they share the thread that runs them. */
-export const MAX_VCPUS = 1;
+/** What another thread needs to run a vCPU of a VM; it can be posted. */
+export interface SharedVm {
+  readonly memory: WebAssembly.Memory;
+}
 
-/** A VM of the software engine: one shared memory with tables, vCPUs' state and the guest's RAM. */
-export class WasmVm extends VmCore<WasmVcpu> {
+/**
+ * A VM of the software engine: one shared memory with tables, vCPUs' state and the guest's RAM. It is in one thread, which
+ * owns the chips and runs vCPU 0; an AttachedVm runs a vCPU in another.
+ */
+export class WasmVm extends VmCore<WasmVcpu> implements VcpuHost {
   readonly modules: WasmModules;
   readonly random: Random;
   readonly wasmMemory: WebAssembly.Memory;
+  readonly plan: VmPlan;
   readonly tables: MemoryTables;
+  readonly group: VcpuGroup;
   irqchip: Irqchip | undefined;
 
   /** `maxMemory`: bytes of guest memory the VM will ask for in all. Throws RangeError if there is no room for them. */
   constructor(modules: WasmModules, clock: Clock, random: Random, maxMemory: number) {
-    const bytes = memoryBytes(maxMemory);
+    const bytes = VmPlan.bytesFor(maxMemory);
     const pages = bytes / WASM_PAGE;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const plan = new VmPlan(memory.buffer);
     super({
-      heap: new HostHeap(memory, GUARD + tablesBytes(bytes), bytes),
+      heap: new HostHeap(memory, plan.heap, bytes),
       clock,
+      clockOffset: plan.clockOffset,
       maxVcpuId: MAX_VCPUS,
       maxMemorySlots: MAX_SLOTS,
     });
     this.modules = modules;
     this.random = random;
     this.wasmMemory = memory;
-    this.tables = new MemoryTables(memory.buffer, GUARD);
+    this.plan = plan;
+    this.tables = new MemoryTables(memory.buffer, plan.tables);
+    this.group = new VcpuGroup(memory.buffer, plan, this.tables.pageFlags);
     this.slots.changed.listen(() => this.#slotsChanged());
-    this.memory.onWrite = (gpa, length) => this.#hostWrote(gpa, length);
+    const writes = new HostWrites(this.slots, this.tables, this.group);
+    this.memory.onWrite = (gpa, length) => writes.note(gpa, length);
+  }
+
+  /** What an AttachedVm is made of. Irqchip and PIT are to be created before. */
+  share(): SharedVm {
+    return { memory: this.wasmMemory };
   }
 
   checkExtension(cap: number): number {
@@ -54,78 +73,108 @@ export class WasmVm extends VmCore<WasmVcpu> {
   }
 
   override getDirtyLog(slot: number, bitmap: Uint8Array): void {
-    super.getDirtyLog(slot, bitmap);
-    this.tables.arm(this.slots.get(slot)!);
-    for (const vcpu of this.vcpus) vcpu.relog();
+    this.#stopped(VCPU_REQUEST.TLB, () => {
+      this.tables.collectDirty();
+      super.getDirtyLog(slot, bitmap);
+      this.tables.arm(this.slots.get(slot)!);
+    });
   }
 
   override setClock(clock: KvmClockData): void {
     super.setClock(clock);
-    for (const vcpu of this.vcpus) vcpu.clockChanged();
+    for (const vcpu of this.group.vcpus) if (vcpu.present) vcpu.request(VCPU_REQUEST.CLOCK);
   }
 
-  /** Delivers what timers owe; returns ns until the next one. */
+  override ioeventfd(...args: Parameters<VmCore["ioeventfd"]>): void {
+    super.ioeventfd(...args);
+    Atomics.store(this.plan.words, VM_WORD.IOEVENTFDS, this.ioeventfds.size);
+  }
+
+  /** Delivers what timers owe and what vCPUs of other threads ask the chips; returns ns until the next timer. */
   advanceTimers(): number {
     this.irqfds.poll();
     if (!this.irqchip) return Infinity;
+    this.#serve();
     const now = this.clock.host.now();
     if (this.irqchip.nextDeadline() <= now) this.irqchip.advance(now);
+    Atomics.store(this.plan.words, VM_WORD.PIT_WAITS, this.irqchip.pitWaits ? 1 : 0);
     return this.irqchip.nextDeadline() - now;
   }
 
-  /** The local APIC of the vCPU that is being made. */
-  addInterrupts(tsc: TimeStampCounter): VcpuInterrupts | undefined {
-    const apicId = this.vcpus.length;
-    return this.irqchip?.addVcpu({
-      apicId,
-      bsp: apicId === 0,
+  addInterrupts(id: number, tsc: TimeStampCounter): VcpuInterrupts | undefined {
+    const config = {
+      apicId: id,
+      bsp: id === 0,
       x2apic: true,
       tscDeadline: true,
       physicalAddressBits: PHYSICAL_ADDRESS_BITS,
-      tscToNs: (lo, hi) => tsc.timeOf(lo, hi),
-    });
+      tscToNs: (lo: number, hi: number) => tsc.timeOf(lo, hi),
+    };
+    return this.irqchip?.addVcpu(config, this.plan.vcpu(id).apicPage, id);
   }
+
+  /** Nothing to do: its tables are the ones that changed. */
+  slotsChanged(): void {}
 
   protected newVcpu(id: number): WasmVcpu {
     return new WasmVcpu(this, id);
   }
 
   protected newIrqchip(): IrqchipModel {
-    this.irqchip = new Irqchip({ clock: this.clock.host, lines: this.lines, kick: (vcpu) => this.vcpus[vcpu]?.wake() });
+    this.irqchip = new Irqchip({
+      clock: this.clock.host,
+      lines: this.lines,
+      kick: (vcpu) => this.group.wake(vcpu),
+      apicPages: this.group.vcpus.map((_, id) => this.plan.vcpu(id).apicPage),
+    });
+    Atomics.or(this.plan.words, VM_WORD.CHIPS, CHIPS.irqchip);
     return this.irqchip;
   }
 
   protected newPit(flags: number): PitModel {
+    Atomics.or(this.plan.words, VM_WORD.CHIPS, CHIPS.pit | (flags & KVM_PIT_SPEAKER_DUMMY ? CHIPS.speaker : 0));
     return this.irqchip!.createPit(flags);
   }
 
   #slotsChanged(): void {
-    this.tables.update(this.slots.all);
-    for (const vcpu of this.vcpus) vcpu.slotsChanged();
+    this.#stopped(VCPU_REQUEST.SLOTS, () => {
+      this.tables.update(this.slots.all);
+      Atomics.store(this.plan.words, VM_WORD.SLOT_COUNT, this.tables.slotCount);
+    });
   }
 
-  /** The host changed guest memory: code decoded from it goes. */
-  #hostWrote(gpa: number, length: number): void {
-    for (let at = gpa; at < gpa + length; ) {
-      const slot = this.slots.find(at)!;
-      const offset = at - slot.guestPhysAddr;
-      const end = Math.min(slot.memorySize, offset + gpa + length - at);
-      this.#dropCode(slot.userspaceAddr + offset, slot.userspaceAddr + end);
-      at = slot.guestPhysAddr + end;
+  /** Does something while no vCPU executes, and has each serve a request; those of this thread do it when they are entered. */
+  #stopped(request: number, action: () => void): void {
+    this.group.stopped(request, () => this.#serve(), action);
+  }
+
+  /** Answers vCPUs of other threads. */
+  #serve(): void {
+    const { words } = this.plan;
+    for (let n = 0; n < 8; n++) {
+      if (Atomics.load(words, VM_WORD.EOI + n) === 0) continue;
+      for (let bits = Atomics.exchange(words, VM_WORD.EOI + n, 0); bits !== 0; bits &= bits - 1)
+        this.irqchip?.remoteEoi(32 * n + 31 - Math.clz32(bits & -bits));
     }
+    if (Atomics.load(words, VM_WORD.CALLS) === 0 || Atomics.exchange(words, VM_WORD.CALLS, 0) === 0) return;
+    for (let id = 0; id < MAX_VCPUS; id++) serveChipCall(this.group.vcpus[id]!, this.#answer);
   }
 
-  #dropCode(start: number, end: number): void {
-    const last = Math.floor((end - 1) / 0x1000);
-    for (let page = Math.floor(start / 0x1000); page <= last; page++)
-      for (const vcpu of this.vcpus) vcpu.code.invalidate(page);
-  }
-}
-
-/** The whole memory for a guest of `maxMemory` bytes. */
-function memoryBytes(maxMemory: number): number {
-  const needed = GUARD + MAX_VCPUS * (VCPU_BYTES + WASM_PAGE) + maxMemory;
-  const bytes = Math.ceil((needed + tablesBytes(needed)) / WASM_PAGE + 1) * WASM_PAGE;
-  if (bytes > MAX_BYTES) throw new RangeError(`${maxMemory} bytes of guest memory do not fit in 4 GiB with the engine`);
-  return bytes;
+  readonly #answer = (kind: number, address: number, size: number, lo: number, hi: number): number => {
+    const chips = this.irqchip;
+    switch (kind) {
+      case CHIP_CALL.pioRead:
+        return chips?.pioRead(address, size) ?? -1;
+      case CHIP_CALL.pioWrite:
+        return chips?.pioWrite(address, size, lo) ? 0 : -1;
+      case CHIP_CALL.mmioRead:
+        return chips?.ioapicRead(address, size) ?? -1;
+      case CHIP_CALL.mmioWrite:
+        return chips?.ioapicWrite(address, size, lo) ? 0 : -1;
+      case CHIP_CALL.eventPort:
+        return this.ioeventfds.writePort(address, size, lo) ? 0 : -1;
+      default:
+        return this.ioeventfds.writeMmio(address, size, lo, hi) ? 0 : -1;
+    }
+  };
 }

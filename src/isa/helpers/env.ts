@@ -9,9 +9,6 @@ export declare function mmio_write(cpu: i32, addressLow: i32, addressHigh: i32, 
 /** Code on this host page (host address >>> 12) was written: drops what was decoded from it. */
 export declare function code_written(cpu: i32, hostPage: i32): void;
 
-/** The first write to a logged page since its log was read: the engine marks it and clears PAGE_FLAG.logDirty. */
-export declare function page_dirtied(cpu: i32, hostPage: i32): void;
-
 /** Decodes the block at a host address (linear address given too) and enters it in the code map: its record, or 0 with CPU.trap set. */
 export declare function decode_block(cpu: i32, host: i32, linearLow: i32, linearHigh: i32): i32;
 

@@ -7,6 +7,7 @@ import {
   CPU_exitData,
   CPU_jumpCache,
   CPU_linearMask,
+  CPU_scratch,
   CPU_tlb,
   CPU_tlbFlushes,
   CPU_tlbMisses,
@@ -14,6 +15,7 @@ import {
   CPU_trap,
   CR0_AM,
   EFLAGS_AC,
+  CPU_vm,
   EXIT_fetch,
   EXIT_mmioRead,
   EXIT_mmioWrite,
@@ -28,6 +30,7 @@ import {
   TLB_ENTRY_writeTag,
   TLB_MODES,
   VECTOR_AC,
+  VM_lock,
 } from "./layout.generated.ts";
 import { is_page_watched, note_access } from "./debug.ts";
 import { mmio_read, mmio_write } from "./env.ts";
@@ -48,7 +51,7 @@ import {
   smap_applies,
   walk,
 } from "./paging.ts";
-import { before_write, found_read_only, phys_to_host, plainly_writable } from "./physical.ts";
+import { after_write, found_read_only, phys_to_host, plainly_writable } from "./physical.ts";
 import { exit_for, replay_find, run_alone } from "./replay.ts";
 
 const TLB_BYTES: i32 = TLB_ENTRIES * TLB_ENTRY_SIZE;
@@ -154,6 +157,9 @@ function fill(cpu: i32, linear: u64, access: i32, host: i32): void {
   store<u64>(entry + TLB_ENTRY_execTag, rights & PAGE_EXECUTABLE ? tag : -1);
   store<i32>(entry + TLB_ENTRY_addend, (host & ~0xfff) - ((linear as i32) & ~0xfff));
   store<i32>(entry + TLB_ENTRY_global, rights & PAGE_GLOBAL ? 1 : 0);
+  // another vCPU may have begun to watch the page and not have seen this entry
+  memory_fence(cpu);
+  if (!plainly_writable(cpu, host)) store<u64>(entry + TLB_ENTRY_writeTag, -1);
 }
 
 /** A page that may be fetched may be read too, except a user page under SMAP. */
@@ -312,11 +318,19 @@ function is_plain(cpu: i32, linear: u64, access: i32): bool {
   return translate(cpu, linear, access) != 0 && !readOnlyTarget;
 }
 
+/** What another thread must not see half written is written at once. */
+function copy_bytes(to: i32, from: i32, length: i32): void {
+  if (length == 8) store<u64>(to, load<u64>(from));
+  else if (length == 4) store<u32>(to, load<u32>(from));
+  else if (length == 2) store<u16>(to, load<u16>(from));
+  else memory.copy(to, from, length);
+}
+
 function scatter_part(cpu: i32, linear: u64, length: i32, from: i32, access: i32): bool {
   const host = translate(cpu, linear, access);
   if (host && !readOnlyTarget) {
-    before_write(cpu, host);
-    memory.copy(host, from, length);
+    copy_bytes(host, from, length);
+    after_write(cpu, host);
     return false;
   }
   if (load<i32>(cpu + CPU_trap)) return true;
@@ -347,12 +361,63 @@ export function store_locked_slow(
   const plain = is_memory(cpu, linear, width);
   if (load<i32>(cpu + CPU_trap)) return 1;
   if (!plain) return store_slow(cpu, linear, width, lo, hi) ? 1 : 0;
-  const host = gather(cpu, linear, width, ACCESS_WRITE);
   const expected = cpu + CPU_bounce + 16;
+  const value = cpu + CPU_bounce + 32;
   store<u64>(expected, expectedLo);
   store<u64>(expected + 8, expectedHi);
-  for (let i = 0; i < width; i++) if (load<u8>(host + i) != load<u8>(expected + i)) return 2;
-  return store_slow(cpu, linear, width, lo, hi) ? 1 : 0;
+  store<u64>(value, lo);
+  store<u64>(value + 8, hi);
+  const first = crosses(linear, width) ? 0x1000 - ((linear & 0xfff) as i32) : width;
+  const host = translate(cpu, linear, ACCESS_WRITE);
+  const second = first < width ? translate(cpu, next_linear(cpu, linear, first), ACCESS_WRITE) : 0;
+  note_access(cpu, linear, width, true);
+  if (!compare_and_swap(cpu, host, first, second, width)) return 2;
+  after_write(cpu, host);
+  if (second) after_write(cpu, second);
+  return 0;
+}
+
+/** Writes `width` bytes, of which the first `first` are at `host` and the others at `second`, if they are as expected. */
+function compare_and_swap(cpu: i32, host: i32, first: i32, second: i32, width: i32): bool {
+  const expected = cpu + CPU_bounce + 16;
+  const value = cpu + CPU_bounce + 32;
+  if (width <= 8 && first == width && !(host & (width - 1))) return swap_aligned(host, width, expected, value);
+  lock_memory(cpu);
+  const same = equal(host, expected, first) && equal(second, expected + first, width - first);
+  if (same) memory.copy(host, value, first);
+  if (same) memory.copy(second, value + first, width - first);
+  unlock_memory(cpu);
+  return same;
+}
+
+function swap_aligned(host: i32, width: i32, expected: i32, value: i32): bool {
+  if (width == 8) return atomic.cmpxchg<u64>(host, load<u64>(expected), load<u64>(value)) == load<u64>(expected);
+  if (width == 4) return atomic.cmpxchg<u32>(host, load<u32>(expected), load<u32>(value)) == load<u32>(expected);
+  if (width == 2) return atomic.cmpxchg<u16>(host, load<u16>(expected), load<u16>(value)) == load<u16>(expected);
+  return atomic.cmpxchg<u8>(host, load<u8>(expected), load<u8>(value)) == load<u8>(expected);
+}
+
+function equal(a: i32, b: i32, length: i32): bool {
+  for (let i = 0; i < length; i++) if (load<u8>(a + i) != load<u8>(b + i)) return false;
+  return true;
+}
+
+/** How long one wait for the lock is, in ns: who has it may have been stopped by the host. */
+const LOCK_WAIT_NS: i64 = 10000;
+
+/** Excludes other vCPUs' locked accesses that are not one operation of the host's. */
+function lock_memory(cpu: i32): void {
+  const lock = load<i32>(cpu + CPU_vm) + VM_lock;
+  while (atomic.cmpxchg<i32>(lock, 0, 1) != 0) atomic.wait<i32>(lock, 1, LOCK_WAIT_NS);
+}
+
+function unlock_memory(cpu: i32): void {
+  atomic.store<i32>(load<i32>(cpu + CPU_vm) + VM_lock, 0);
+}
+
+/** Orders stores before the loads that follow: as a locked access does. [SDM 2B MFENCE, 3A 8.2.2] */
+export function memory_fence(cpu: i32): void {
+  atomic.or<i32>(cpu + CPU_scratch, 0);
 }
 
 /** Reads 1, 2, 4 or 8 bytes, zero-extended, with the privilege that `access` names; look at CPU.trap afterwards. */

@@ -4,6 +4,7 @@ import {
   CPU_slotCount,
   CPU_slots,
   PAGE_FLAG_code,
+  PAGE_FLAG_dirtied,
   PAGE_FLAG_logDirty,
   SLOT_firstPage,
   SLOT_flags,
@@ -11,7 +12,7 @@ import {
   SLOT_pages,
   SLOT_SIZE,
 } from "./layout.generated.ts";
-import { code_written, page_dirtied } from "./env.ts";
+import { code_written } from "./env.ts";
 
 /** KVM_MEM_READONLY [linux/kvm.h] */
 const SLOT_READ_ONLY: i32 = 2;
@@ -38,23 +39,28 @@ export function phys_to_host(cpu: i32, physical: u64): i32 {
   return 0;
 }
 
-/** Flags of the page that holds a host address. */
-export function page_flags(cpu: i32, host: i32): i32 {
-  return load<u8>(load<i32>(cpu + CPU_pageFlags) + ((host as u32) >> 12)) as i32;
+function flags_of(cpu: i32, host: i32): i32 {
+  return load<i32>(cpu + CPU_pageFlags) + (((host as u32) >> 12) as i32);
 }
 
 /** Whether the page may be written without further notice, if its slot may be. */
 export function plainly_writable(cpu: i32, host: i32): bool {
-  return !(page_flags(cpu, host) & (PAGE_FLAG_code | PAGE_FLAG_logDirty));
+  return !(load<u8>(flags_of(cpu, host)) & (PAGE_FLAG_code | PAGE_FLAG_logDirty));
 }
 
-/** Tells the dirty log of a write, if the page is logged and clean. */
+/** Notes a write for the dirty log, if the page is logged and clean. */
 export function mark_dirty(cpu: i32, host: i32): void {
-  if (page_flags(cpu, host) & PAGE_FLAG_logDirty) page_dirtied(cpu, (host as u32) >> 12);
+  const flags = flags_of(cpu, host);
+  if (!(load<u8>(flags) & PAGE_FLAG_logDirty)) return;
+  atomic.or<u8>(flags, PAGE_FLAG_dirtied as u8);
+  atomic.and<u8>(flags, ~PAGE_FLAG_logDirty as u8);
 }
 
-/** What must happen before bytes of a page are written: decoded code of the page goes, the dirty log learns of it. */
-export function before_write(cpu: i32, host: i32): void {
-  if (page_flags(cpu, host) & PAGE_FLAG_code) code_written(cpu, (host as u32) >> 12);
+/**
+ * What must happen after bytes of a page were written: decoded code of the page goes, the dirty log learns of it. After,
+ * because another vCPU that decodes the page meanwhile would see the old bytes.
+ */
+export function after_write(cpu: i32, host: i32): void {
+  if (load<u8>(flags_of(cpu, host)) & PAGE_FLAG_code) code_written(cpu, (host as u32) >> 12);
   mark_dirty(cpu, host);
 }

@@ -22,7 +22,7 @@ import { pause_repetition } from "./debug.ts";
 import { trapped } from "./fault.ts";
 import { is_alignment_checked, is_target_read_only, read_mem, translate, write_mem } from "./mmu.ts";
 import { ACCESS_READ, ACCESS_WRITE } from "./paging.ts";
-import { plainly_writable } from "./physical.ts";
+import { after_write, plainly_writable } from "./physical.ts";
 import { gpr, is_code64, set_gpr } from "./registers.ts";
 import { segment_check } from "./segment-check.ts";
 
@@ -132,6 +132,7 @@ function copy_run(cpu: i32, from: u64, to: u64, width: i32, mask: u64): i32 {
   const destination = writable_host(cpu, to);
   if (!destination) return 0;
   copy_upward(source, destination, count, width);
+  after_write(cpu, destination);
   return count;
 }
 
@@ -194,6 +195,7 @@ function fill_run(cpu: i32, to: u64, value: u64, width: i32, mask: u64): i32 {
   const bytes = count * width;
   if (width == 1 || !(value << (64 - (width << 3)))) memory.fill(host, value as u8, bytes);
   else for (let at = 0; at < bytes; at += width) store_element(host + at, value, width);
+  after_write(cpu, host);
   return count;
 }
 

@@ -38,6 +38,8 @@ export const HELPERS = {
   lods: declare("i32 i32 i64 i32", "i32", "faults writes"),
   cmps: declare("i32 i32 i64 i32", "i32", "faults writes"),
   scas: declare("i32 i32 i64 i32", "i32", "faults writes"),
+  // mmu.ts: orders a store before the loads that follow it
+  memory_fence: declare("", "none", "writes"),
   // divide.ts: (dividend, divisor) -> quotient, 0 for a divisor of 0
   udiv64: declare("i64 i64", "i64", "pure"),
   // (dividend's high half, low half, divisor greater than the high half) -> quotient

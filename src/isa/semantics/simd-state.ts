@@ -41,8 +41,13 @@ export const fxrstor = image("fxrstor", "read");
 /** Prefetches change nothing that a program could see. */
 export const hint: Semantics = () => {};
 
-/** LFENCE, MFENCE, SFENCE: accesses are in program order already. */
+/** LFENCE, SFENCE: loads are in order among themselves, and stores too. */
 export const fence: Semantics = () => {};
+
+/** [SDM 2B MFENCE] */
+export const memoryFence: Semantics = (b) => {
+  b.call("memory_fence");
+};
 
 /** Probes its byte as a load does. [SDM 2A CLFLUSH] */
 export const clflush: Semantics = (b: InstructionBuilder) => {

@@ -198,7 +198,7 @@ const STATE: readonly Row[] = [
   row("66 0F AE /7", "CLFLUSHOPT Mb", X.clflush, { feature: "clflushopt" }),
   row("66 0F AE /6", "CLWB Mb", X.clflush, { feature: "clwb" }),
   row("NP 0F AE /5", "LFENCE", X.fence, { ...SSE2, sizeless: true }),
-  row("NP 0F AE /6", "MFENCE", X.fence, { ...SSE2, sizeless: true }),
+  row("NP 0F AE /6", "MFENCE", X.memoryFence, { ...SSE2, sizeless: true }),
   row("NP 0F AE /7", "SFENCE", X.fence, { ...SSE, sizeless: true }),
   row("0F 18 /0", "PREFETCHNTA Mb", X.hint, SSE),
   row("0F 18 /1", "PREFETCHT0 Mb", X.hint, SSE),

@@ -4,7 +4,7 @@ import { is_watching } from "../debug.ts";
 import { trapped } from "../fault.ts";
 import { read_mem, translate, write_mem } from "../mmu.ts";
 import { ACCESS_READ, ACCESS_WRITE } from "../paging.ts";
-import { plainly_writable } from "../physical.ts";
+import { after_write, plainly_writable } from "../physical.ts";
 
 /** The host address of a range that lies in one page of plain memory, else 0. */
 function plain_host(cpu: i32, linear: u64, length: i32, access: i32): i32 {
@@ -21,8 +21,10 @@ export function at(cpu: i32, linear: u64, offset: i32): u64 {
 /** Writes `length` bytes, a multiple of 8, from `from`; true: trapped. */
 export function write_part(cpu: i32, linear: u64, from: i32, length: i32): bool {
   const host = plain_host(cpu, linear, length, ACCESS_WRITE);
-  if (host) memory.copy(host, from, length);
-  else
+  if (host) {
+    memory.copy(host, from, length);
+    after_write(cpu, host);
+  } else
     for (let i = 0; i < length && !trapped(cpu); i += 8) {
       write_mem(cpu, at(cpu, linear, i), 8, load<u64>(from + i), ACCESS_WRITE);
     }

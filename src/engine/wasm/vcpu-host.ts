@@ -1,0 +1,34 @@
+import type { Random } from "../../base/random.ts";
+import type { ChipAccess } from "../../irqchip/irqchip.ts";
+import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
+import type { VmClock } from "../../kvm/clock.ts";
+import type { GuestMemory } from "../../memory/guest-memory.ts";
+import type { WasmModules } from "./library.ts";
+import type { TimeStampCounter } from "./time-stamp-counter.ts";
+import type { VcpuGroup } from "./vcpu-group.ts";
+import type { VmPlan } from "./vm-plan.ts";
+
+/** Writes that may be an ioeventfd's; true if one took it. */
+export interface EventWrites {
+  writePort(port: number, length: number, value: number): boolean;
+  writeMmio(address: number, length: number, lo: number, hi: number): boolean;
+}
+
+/** The VM as a vCPU sees it, in the thread that owns it or in another. */
+export interface VcpuHost {
+  readonly modules: WasmModules;
+  readonly random: Random;
+  readonly wasmMemory: WebAssembly.Memory;
+  readonly plan: VmPlan;
+  readonly group: VcpuGroup;
+  readonly clock: VmClock;
+  readonly memory: GuestMemory;
+  readonly irqchip: ChipAccess | undefined;
+  readonly ioeventfds: EventWrites;
+  /** The local APIC of a vCPU that is being made. */
+  addInterrupts(id: number, tsc: TimeStampCounter): VcpuInterrupts | undefined;
+  /** Delivers what the timers of this thread owe; returns ns until the next one, Infinity for never. */
+  advanceTimers(): number;
+  /** The memory slots changed, says the vCPU that heard of it. */
+  slotsChanged(): void;
+}
