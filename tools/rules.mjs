@@ -24,7 +24,7 @@ const isData = (/** @type {string} */ path) => path.startsWith("src/spec/") || p
 const isProduction = (/** @type {string} */ path) => path.startsWith("src/") && !isTest(path);
 
 /** Layers that run guest code or serve its accesses, in the guest's time. */
-const guestLayers = new Set(["irqchip", "bus", "device", "machine", "engine/wasm"]);
+const guestLayers = new Set(["irqchip", "bus", "device", "machine", "engine/wasm", "engine/host"]);
 const runsGuest = (/** @type {string} */ path) => isProduction(path) && guestLayers.has(layerOf(layers, path) ?? "");
 
 /** Host-side layers: those that layers.json allows Node. */

@@ -3,6 +3,7 @@ import type { HostMemory } from "../memory/memory-slot.ts";
 import type { KvmCpuid2, KvmMsrs } from "../spec/kvm/vcpu-struct.ts";
 import type {
   KvmClockData,
+  KvmCoalescedMmioZone,
   KvmEnableCap,
   KvmIoeventfd,
   KvmIrqchip,
@@ -41,6 +42,8 @@ export interface Engine {
   getMsrFeatureIndexList(): Uint32Array;
   /** KVM_GET_MSRS on /dev/kvm, of those: how many were read before one that is no such MSR. */
   getMsrs(msrs: KvmMsrs): number;
+  /** An eventfd(2) for `Vm.ioeventfd` and `Vm.irqfd`. */
+  createEventFd(): EventFd;
   /** KVM_CREATE_VM */
   createVm(options?: CreateVmOptions): Vm;
 }
@@ -50,6 +53,20 @@ export interface CreateVmOptions {
   readonly type?: number;
   /** The most bytes that `Vm.mmap` will be asked for in all; the engine may reserve address space for them. Default 1 GiB. */
   readonly maxMemory?: number;
+}
+
+/** KVM_X86_SET_MSR_FILTER's argument: a bit for each MSR, set if the guest may do what `flags` say. */
+export interface MsrFilter {
+  /** KVM_MSR_FILTER_DEFAULT_ for MSRs in no range. */
+  readonly flags: number;
+  readonly ranges: readonly {
+    /** KVM_MSR_FILTER_READ, KVM_MSR_FILTER_WRITE. */
+    readonly flags: number;
+    readonly base: number;
+    /** How many MSRs. */
+    readonly nmsrs: number;
+    readonly bitmap: Uint8Array;
+  }[];
 }
 
 /** A VM. The irqchip, if there is to be one, is created before the first vCPU. */
@@ -72,6 +89,13 @@ export interface Vm {
   setUserMemoryRegion(region: KvmUserspaceMemoryRegion): void;
   /** KVM_GET_DIRTY_LOG: fills one bit a page, 64-bit words, and clears the log. Errors: ENOENT, EINVAL (bitmap too short). */
   getDirtyLog(slot: number, bitmap: Uint8Array): void;
+  /**
+   * KVM_CLEAR_DIRTY_LOG: clears the pages from `firstPage` on whose bit in `bitmap` is set, once reading the log clears none
+   * any more (KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2). Errors: ENOENT, EINVAL.
+   */
+  clearDirtyLog(slot: number, firstPage: number, pages: number, bitmap: Uint8Array): void;
+  /** KVM_RESET_DIRTY_RINGS: lets go of the entries that were harvested; returns how many. */
+  resetDirtyRings(): number;
   /** The guest's physical memory, as the host's devices access it. */
   readonly memory: GuestMemory;
 
@@ -95,6 +119,15 @@ export interface Vm {
   ioeventfd(args: KvmIoeventfd, event: EventFd): void;
   /** KVM_IRQFD: a signal of `event` raises a GSI; `event` and `resample` stand for `fd` and `resamplefd`. Errors: EINVAL, EBUSY. */
   irqfd(args: KvmIrqfd, event: EventFd, resample?: EventFd): void;
+
+  /** KVM_REGISTER_COALESCED_MMIO: writes to the zone wait in the vCPU's ring (`CoalescedRing`) until the next exit. */
+  registerCoalescedMmio(zone: KvmCoalescedMmioZone): void;
+  /** KVM_UNREGISTER_COALESCED_MMIO */
+  unregisterCoalescedMmio(zone: KvmCoalescedMmioZone): void;
+  /** KVM_X86_SET_MSR_FILTER. Errors: EINVAL. */
+  setMsrFilter(filter: MsrFilter): void;
+  /** KVM_REINJECT_CONTROL: whether the PIT makes up for ticks that the guest missed. Errors: ENXIO (no PIT). */
+  reinjectControl(reinject: boolean): void;
 
   /** KVM_GET_IRQCHIP of the chip that `chip.chip_id` names; fills and returns `chip`. Errors: ENXIO, EINVAL. */
   getIrqchip(chip: KvmIrqchip): KvmIrqchip;

@@ -1,18 +1,18 @@
 import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
-import { EventFd } from "./eventfd.ts";
+import { SharedEventFd } from "./eventfd.ts";
 
 describe("EventFd", () => {
   test("counts signals until they are taken", () => {
-    const event = new EventFd();
+    const event = new SharedEventFd();
     event.signal();
     event.signal();
     expect([event.pending, event.take(), event.pending, event.take()]).toEqual([2, 2, 0, 0]);
   });
 
   test("listeners hear the signals of their own object; the counter is shared", () => {
-    const event = new EventFd();
-    const elsewhere = new EventFd(event.words);
+    const event = new SharedEventFd();
+    const elsewhere = new SharedEventFd(event.words);
     let heard = 0;
     const leave = event.listen(() => heard++);
     event.signal();
@@ -24,13 +24,13 @@ describe("EventFd", () => {
   });
 
   test("wait takes what is there at once and gives up after its time", () => {
-    const event = new EventFd();
+    const event = new SharedEventFd();
     event.signal();
     expect([event.wait(10_000), event.wait(1)]).toEqual([1, 0]);
   });
 
   test("a signal from another thread ends a wait", async () => {
-    const event = new EventFd();
+    const event = new SharedEventFd();
     const source = `const { workerData: words } = require("node:worker_threads");
       Atomics.add(words, 0, 3); Atomics.notify(words, 0);`;
     const worker = new Worker(source, { eval: true, workerData: event.words });

@@ -1,11 +1,28 @@
 import { EventSource } from "../base/event.ts";
 
 /**
- * What an eventfd is to KVM: a counter that many may signal and one takes, in any thread. Threads share it by passing
- * `EventFd.words` to the constructor in the other one. Listeners hear only the signals of their own thread; a thread
- * that waits for others' calls `wait`, or looks at `take` when it is woken otherwise.
+ * An eventfd(2): a counter that many may signal and one takes, in any thread. `Engine.createEventFd` makes the kind that
+ * the engine's VMs take.
  */
-export class EventFd {
+export interface EventFd {
+  /** Counts one signal and wakes a waiter. */
+  signal(): void;
+  /** How many signals were waiting; none are afterwards. */
+  take(): number;
+  /** Blocks until there is a signal or `milliseconds` have passed, then takes. */
+  wait(milliseconds?: number): number;
+  /** Calls `listener` after signals, which it takes if it wants to; the function returned stops that. */
+  listen(listener: (event: EventFd) => void): () => void;
+  /** Ends it; whatever is bound to it is unbound first. */
+  close(): void;
+}
+
+/**
+ * An EventFd in shared memory. Threads share it by passing `words` to the constructor in the other one. Listeners hear
+ * only the signals of their own thread, before `signal` returns; a thread that waits for others' calls `wait`, or looks at
+ * `take` when it is woken otherwise.
+ */
+export class SharedEventFd implements EventFd {
   /** Word 0: signals not yet taken. */
   readonly words: Int32Array;
   readonly #signalled = new EventSource<EventFd>();
@@ -14,7 +31,6 @@ export class EventFd {
     this.words = words;
   }
 
-  /** Counts one signal and wakes a waiter. Listeners run before it returns. */
   signal(): void {
     Atomics.add(this.words, 0, 1);
     Atomics.notify(this.words, 0);
@@ -26,19 +42,18 @@ export class EventFd {
     return Atomics.load(this.words, 0);
   }
 
-  /** How many signals were waiting; none are afterwards. */
   take(): number {
     return Atomics.exchange(this.words, 0, 0);
   }
 
-  /** Blocks until there is a signal or `milliseconds` have passed, then takes. */
   wait(milliseconds?: number): number {
     Atomics.wait(this.words, 0, 0, milliseconds);
     return this.take();
   }
 
-  /** Calls `listener` on every signal from this thread; the function returned stops that. */
   listen(listener: (event: EventFd) => void): () => void {
     return this.#signalled.listen(listener);
   }
+
+  close(): void {}
 }

@@ -7,12 +7,12 @@ import {
   kvm_ioeventfd,
   KVM_IOEVENTFD_FLAG_PIO as PIO,
 } from "../spec/kvm/vm-struct.ts";
-import { EventFd } from "./eventfd.ts";
+import { SharedEventFd } from "./eventfd.ts";
 import { IoeventfdTable } from "./ioeventfd.ts";
 
 type Args = StructInit<typeof kvm_ioeventfd>;
 
-function bind(table: IoeventfdTable, args: Args, event = new EventFd()) {
+function bind(table: IoeventfdTable, args: Args, event = new SharedEventFd()) {
   expect(table.set(create(kvm_ioeventfd, args), event)).toBe(0);
   return event;
 }
@@ -63,7 +63,7 @@ describe("KVM_IOEVENTFD's rules", () => {
     ["data match of no length", { len: 0, flags: DATAMATCH }],
     ["address beyond 2^53", { len: 4, addr: 2n ** 63n }],
   ])("EINVAL: %s", (_name, args) => {
-    expect(new IoeventfdTable().set(create(kvm_ioeventfd, args), new EventFd())).toBe(EINVAL);
+    expect(new IoeventfdTable().set(create(kvm_ioeventfd, args), new SharedEventFd())).toBe(EINVAL);
   });
 
   test.each<[string, Args, number]>([
@@ -77,7 +77,7 @@ describe("KVM_IOEVENTFD's rules", () => {
   ])("beside a match of 4 bytes: %s", (_name, args, expected) => {
     const table = new IoeventfdTable();
     bind(table, { len: 4, datamatch: 1, flags: DATAMATCH });
-    expect(table.set(create(kvm_ioeventfd, args), new EventFd())).toBe(expected);
+    expect(table.set(create(kvm_ioeventfd, args), new SharedEventFd())).toBe(expected);
   });
 
   test("deassign takes away exactly what was assigned", () => {
@@ -88,7 +88,7 @@ describe("KVM_IOEVENTFD's rules", () => {
       table.set(create(kvm_ioeventfd, { addr: 8, len: 4, ...args, flags: DEASSIGN | (args.flags ?? 0) }), of);
     expect(deassign({ datamatch: 3, flags: DATAMATCH })).toBe(ENOENT);
     expect(deassign({})).toBe(ENOENT);
-    expect(deassign({ datamatch: 1, flags: DATAMATCH }, new EventFd())).toBe(ENOENT);
+    expect(deassign({ datamatch: 1, flags: DATAMATCH }, new SharedEventFd())).toBe(ENOENT);
     expect(deassign({ datamatch: 1, flags: DATAMATCH })).toBe(0);
     expect([table.writeMmio(8, 4, 1, 0), table.writeMmio(8, 4, 2, 0)]).toEqual([false, true]);
     expect(deassign({ datamatch: 2, flags: DATAMATCH })).toBe(0);

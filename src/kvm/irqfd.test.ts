@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { create } from "../base/struct-layout.ts";
 import { EBUSY, EINVAL } from "../spec/kvm/errno.ts";
 import { KVM_IRQFD_FLAG_DEASSIGN, KVM_IRQFD_FLAG_RESAMPLE, kvm_irqfd } from "../spec/kvm/vm-struct.ts";
-import { EventFd } from "./eventfd.ts";
+import { SharedEventFd } from "./eventfd.ts";
 import { IrqfdTable } from "./irqfd.ts";
 
 function setup() {
@@ -11,7 +11,7 @@ function setup() {
     pulse: (gsi) => log.push(`pulse ${gsi}`),
     setResampled: (gsi, level) => log.push(`${gsi} = ${level}`),
   });
-  const set = (gsi: number, flags: number, event: EventFd, resample?: EventFd) =>
+  const set = (gsi: number, flags: number, event: SharedEventFd, resample?: SharedEventFd) =>
     table.set(create(kvm_irqfd, { gsi, flags }), event, resample);
   return { log, table, set };
 }
@@ -19,7 +19,7 @@ function setup() {
 describe("irqfd", () => {
   test("a signal is an edge, and is taken", () => {
     const { log, set } = setup();
-    const event = new EventFd();
+    const event = new SharedEventFd();
     expect(set(5, 0, event)).toBe(0);
     event.signal();
     expect([log, event.pending]).toEqual([["pulse 5"], 0]);
@@ -27,7 +27,7 @@ describe("irqfd", () => {
 
   test("a signal from before binding is delivered", () => {
     const { log, set } = setup();
-    const event = new EventFd();
+    const event = new SharedEventFd();
     event.signal();
     set(5, 0, event);
     expect(log).toEqual(["pulse 5"]);
@@ -35,9 +35,9 @@ describe("irqfd", () => {
 
   test("signals of another thread are delivered by polling, several as one", () => {
     const { log, table, set } = setup();
-    const event = new EventFd();
+    const event = new SharedEventFd();
     set(5, 0, event);
-    const elsewhere = new EventFd(event.words);
+    const elsewhere = new SharedEventFd(event.words);
     elsewhere.signal();
     elsewhere.signal();
     expect(log).toEqual([]);
@@ -48,7 +48,7 @@ describe("irqfd", () => {
 
   test("a resampling one holds the line until the guest's EOI, then asks again", () => {
     const { log, table, set } = setup();
-    const [event, resample] = [new EventFd(), new EventFd()];
+    const [event, resample] = [new SharedEventFd(), new SharedEventFd()];
     expect(set(10, KVM_IRQFD_FLAG_RESAMPLE, event, resample)).toBe(0);
     resample.listen(() => event.signal());
     event.signal();
@@ -61,7 +61,7 @@ describe("irqfd", () => {
   test("two that share a line are both asked after it was lowered", () => {
     const { log, table, set } = setup();
     for (const again of [true, false]) {
-      const [event, resample] = [new EventFd(), new EventFd()];
+      const [event, resample] = [new SharedEventFd(), new SharedEventFd()];
       set(10, KVM_IRQFD_FLAG_RESAMPLE, event, resample);
       if (again) resample.listen(() => event.signal());
     }
@@ -71,7 +71,7 @@ describe("irqfd", () => {
 
   test("deassign ends it, and lowers a resampled line", () => {
     const { log, table, set } = setup();
-    const [edge, level, resample] = [new EventFd(), new EventFd(), new EventFd()];
+    const [edge, level, resample] = [new SharedEventFd(), new SharedEventFd(), new SharedEventFd()];
     set(5, 0, edge);
     set(6, KVM_IRQFD_FLAG_RESAMPLE, level, resample);
     level.signal();
@@ -87,11 +87,11 @@ describe("irqfd", () => {
 
   test("EINVAL and EBUSY", () => {
     const { set, log } = setup();
-    const event = new EventFd();
+    const event = new SharedEventFd();
     expect(set(5, 4, event)).toBe(EINVAL);
     expect(set(4096, 0, event)).toBe(EINVAL);
     expect(set(5, KVM_IRQFD_FLAG_RESAMPLE, event)).toBe(EINVAL);
-    expect(set(5, 0, event, new EventFd())).toBe(EINVAL);
+    expect(set(5, 0, event, new SharedEventFd())).toBe(EINVAL);
     expect(set(5, 0, event)).toBe(0);
     expect(set(6, 0, event)).toBe(EBUSY);
     event.signal();

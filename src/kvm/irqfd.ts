@@ -1,13 +1,13 @@
 import { EBUSY, EINVAL } from "../spec/kvm/errno.ts";
 import { KVM_IRQFD_FLAG_DEASSIGN, KVM_IRQFD_FLAG_RESAMPLE, type KvmIrqfd } from "../spec/kvm/vm-struct.ts";
-import type { EventFd } from "./eventfd.ts";
+import type { SharedEventFd } from "./eventfd.ts";
 import { MAX_IRQ_ROUTES } from "./irq-routing.ts";
 
 interface Binding {
-  readonly event: EventFd;
+  readonly event: SharedEventFd;
   readonly gsi: number;
   /** Level-triggered: signalled at the guest's EOI, when the line is lowered. */
-  readonly resample: EventFd | undefined;
+  readonly resample: SharedEventFd | undefined;
   readonly stopListening: () => void;
 }
 
@@ -29,7 +29,7 @@ export class IrqfdTable {
   }
 
   /** Binds or (KVM_IRQFD_FLAG_DEASSIGN) unbinds. Returns 0, EINVAL or EBUSY (the event is bound). */
-  set(args: KvmIrqfd, event: EventFd, resample: EventFd | undefined): number {
+  set(args: KvmIrqfd, event: SharedEventFd, resample: SharedEventFd | undefined): number {
     const { flags, gsi } = args;
     if (flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE) || gsi >= MAX_IRQ_ROUTES) return EINVAL;
     if (flags & KVM_IRQFD_FLAG_DEASSIGN) return this.#remove(event, gsi);
@@ -65,7 +65,7 @@ export class IrqfdTable {
     for (const binding of this.#bindings.splice(0)) binding.stopListening();
   }
 
-  #remove(event: EventFd, gsi: number): number {
+  #remove(event: SharedEventFd, gsi: number): number {
     const index = this.#bindings.findIndex((binding) => binding.event === event && binding.gsi === gsi);
     if (index < 0) return 0;
     const [binding] = this.#bindings.splice(index, 1);

@@ -23,8 +23,7 @@ import { CR0, CR4, EFER, XCR0 } from "../spec/x86/control-register.ts";
 /** KVM_SET_SREGS: control registers that no processor can hold together. [SDM 3A 2.5, 9.8.5, 4.1.2] */
 export function checkSregs(sregs: KvmSregs): number {
   const { cr0_lo: cr0, cr4_lo: cr4, efer_lo: efer, cs } = sregs;
-  if (sregs.cr0_hi !== 0 || sregs.cr4_hi !== 0 || sregs.efer_hi !== 0 || sregs.cr8_hi !== 0) return EINVAL;
-  if (sregs.cr8_lo > 15) return EINVAL;
+  if (sregs.cr0_hi !== 0 || sregs.cr4_hi !== 0 || sregs.efer_hi !== 0) return EINVAL;
   if (cr0 & CR0.PG && !(cr0 & CR0.PE)) return EINVAL;
   if (cr0 & CR0.NW && !(cr0 & CR0.CD)) return EINVAL;
   const longMode = (efer & EFER.LME) !== 0 && (cr0 & CR0.PG) !== 0;

@@ -6,13 +6,16 @@ import type {
   KvmLapicState,
   KvmMpState,
   KvmMsrs,
+  KvmNestedState,
   KvmRegs,
   KvmSregs,
+  KvmSregs2,
   KvmTranslation,
   KvmVcpuEvents,
   KvmXcrs,
   KvmXsave,
 } from "../spec/kvm/vcpu-struct.ts";
+import type { KvmEnableCap } from "../spec/kvm/vm-struct.ts";
 
 /**
  * A virtual CPU. All calls but `kick` come from the thread that runs it. A `get` fills and returns `into`, or a new
@@ -41,6 +44,10 @@ export interface Vcpu {
   getSregs(into?: KvmSregs): KvmSregs;
   /** KVM_SET_SREGS. Errors: EINVAL (a combination no processor can be in). */
   setSregs(sregs: KvmSregs): void;
+  /** KVM_GET_SREGS2 */
+  getSregs2(into?: KvmSregs2): KvmSregs2;
+  /** KVM_SET_SREGS2. Errors: EINVAL. */
+  setSregs2(sregs: KvmSregs2): void;
   /** KVM_GET_MSRS: fills `data` of each entry; returns how many were read before one that does not exist. */
   getMsrs(msrs: KvmMsrs): number;
   /** KVM_SET_MSRS: returns how many were written before one that was refused. */
@@ -80,12 +87,23 @@ export interface Vcpu {
   /** KVM_SET_MP_STATE. Errors: EINVAL. */
   setMpState(state: KvmMpState): void;
 
+  /** KVM_GET_NESTED_STATE: the guest's own guest, as far as it is not in its registers. */
+  getNestedState(): KvmNestedState;
+  /** KVM_SET_NESTED_STATE. Errors: EINVAL. */
+  setNestedState(state: KvmNestedState): void;
+
+  /** KVM_ENABLE_CAP on the vCPU. Errors: EINVAL. */
+  enableCap(cap: KvmEnableCap): void;
+  /** The ring of pages it wrote to, if KVM_CAP_DIRTY_LOG_RING was enabled before it was made; `DirtyRing` reads it. */
+  readonly dirtyRing: Uint8Array | undefined;
   /** KVM_TRANSLATE: `linear_address` of the record through the guest's page tables, into the rest of it. */
   translate(translation: KvmTranslation): KvmTranslation;
   /** KVM_INTERRUPT: queues an external interrupt; only without an irqchip. Errors: EINVAL, ENXIO, EEXIST. */
   interrupt(vector: number): void;
   /** KVM_NMI */
   nmi(): void;
+  /** KVM_SMI */
+  smi(): void;
   /** KVM_SET_GUEST_DEBUG */
   setGuestDebug(debug: KvmGuestDebug): void;
   /** KVM_SET_TSC_KHZ: the guest's TSC frequency. Errors: EINVAL. */

@@ -14,7 +14,7 @@ import {
   kvm_userspace_memory_region,
 } from "../spec/kvm/vm-struct.ts";
 import { KvmError } from "./errno.ts";
-import { EventFd } from "./eventfd.ts";
+import { SharedEventFd } from "./eventfd.ts";
 import { HostHeap } from "./host-heap.ts";
 import type { IrqchipModel } from "./irq-lines.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -157,7 +157,7 @@ describe("vCPUs and chips", () => {
     expect(errorOf(() => vm.irqLine(4, 1))).toBe("KVM_IRQ_LINE ENXIO");
     expect(errorOf(() => vm.signalMsi(0xfee0_0000, 0, 0x41))).toBe("KVM_SIGNAL_MSI EINVAL");
     expect(errorOf(() => vm.setGsiRouting(create(kvm_irq_routing)))).toBe("KVM_SET_GSI_ROUTING EINVAL");
-    expect(errorOf(() => vm.irqfd(create(kvm_irqfd), new EventFd()))).toBe("KVM_IRQFD EINVAL");
+    expect(errorOf(() => vm.irqfd(create(kvm_irqfd), new SharedEventFd()))).toBe("KVM_IRQFD EINVAL");
   });
 });
 
@@ -172,7 +172,7 @@ describe("interrupts and events", () => {
 
   test("an ioeventfd bound to an irqfd is an interrupt", () => {
     const vm = withIrqchip();
-    const event = new EventFd();
+    const event = new SharedEventFd();
     vm.ioeventfd(create(kvm_ioeventfd, { addr: 0xd000_0000, len: 4 }), event);
     vm.irqfd(create(kvm_irqfd, { gsi: 17 }), event);
     expect(vm.ioeventfds.writeMmio(0xd000_0000, 4, 1, 0)).toBe(true);
@@ -183,7 +183,7 @@ describe("interrupts and events", () => {
 
   test("the guest's EOI lowers a resampled line", () => {
     const vm = withIrqchip();
-    const [event, resample] = [new EventFd(), new EventFd()];
+    const [event, resample] = [new SharedEventFd(), new SharedEventFd()];
     vm.irqfd(create(kvm_irqfd, { gsi: 17, flags: 2 }), event, resample);
     event.signal();
     vm.lines.ioapicAcked(17);
@@ -193,7 +193,7 @@ describe("interrupts and events", () => {
   test("close ends the vCPUs and the bindings", () => {
     const vm = withIrqchip();
     vm.createVcpu(0);
-    const event = new EventFd();
+    const event = new SharedEventFd();
     vm.irqfd(create(kvm_irqfd, { gsi: 17 }), event);
     vm.close();
     event.signal();

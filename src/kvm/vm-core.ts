@@ -3,7 +3,7 @@ import { create } from "../base/struct-layout.ts";
 import { bitmapWords } from "../memory/dirty-log.ts";
 import { MAX_MEMORY_SLOTS, MemorySlots } from "../memory/memory-slot.ts";
 import { SlotMemory } from "../memory/slot-memory.ts";
-import { EEXIST, EINVAL, ENOENT, ENXIO } from "../spec/kvm/errno.ts";
+import { EBADF, EEXIST, EINVAL, ENOENT, ENXIO } from "../spec/kvm/errno.ts";
 import {
   KVM_IRQCHIP_IOAPIC,
   type KvmClockData,
@@ -17,10 +17,11 @@ import {
   type KvmUserspaceMemoryRegion,
   kvm_pit_state2,
 } from "../spec/kvm/vm-struct.ts";
+import { AbsentVmCalls } from "./absent-calls.ts";
 import { VmClock } from "./clock.ts";
 import type { Vm } from "./engine.ts";
 import { KvmError } from "./errno.ts";
-import type { EventFd } from "./eventfd.ts";
+import { type EventFd, SharedEventFd } from "./eventfd.ts";
 import type { HostHeap } from "./host-heap.ts";
 import { IoeventfdTable } from "./ioeventfd.ts";
 import { IRQ_SOURCE, type IrqchipModel, IrqLines } from "./irq-lines.ts";
@@ -53,7 +54,7 @@ const FOUR_GIB = 0x1_0000_0000;
  * The part of a VM that every software engine has alike: KVM's bookkeeping of memory slots, dirty logs, interrupt routes,
  * event bindings and clock, with its errors. An engine adds the processor, the chips and its capabilities.
  */
-export abstract class VmCore<V extends Vcpu = Vcpu> implements Vm {
+export abstract class VmCore<V extends Vcpu = Vcpu> extends AbsentVmCalls implements Vm {
   readonly hostMemory: HostHeap["memory"];
   readonly slots: MemorySlots;
   readonly memory: SlotMemory;
@@ -69,6 +70,7 @@ export abstract class VmCore<V extends Vcpu = Vcpu> implements Vm {
   readonly #parts: VmCoreParts;
 
   constructor(parts: VmCoreParts) {
+    super();
     this.#parts = parts;
     this.hostMemory = parts.heap.memory;
     this.slots = new MemorySlots(this.hostMemory, parts.allocateBitmap, parts.maxMemorySlots);
@@ -92,10 +94,7 @@ export abstract class VmCore<V extends Vcpu = Vcpu> implements Vm {
   }
 
   munmap(userspaceAddr: number, length: number): void {
-    const uses = this.slots.all.some(
-      (slot) => slot.userspaceAddr < userspaceAddr + length && userspaceAddr < slot.userspaceAddr + slot.memorySize,
-    );
-    if (uses) throw new KvmError("munmap", EINVAL, "a memory slot uses it");
+    if (this.slots.uses(userspaceAddr, length)) throw new KvmError("munmap", EINVAL, "a memory slot uses it");
     this.#parts.heap.unmap(userspaceAddr, length);
   }
 
@@ -147,12 +146,13 @@ export abstract class VmCore<V extends Vcpu = Vcpu> implements Vm {
   }
 
   ioeventfd(args: KvmIoeventfd, event: EventFd): void {
-    check("KVM_IOEVENTFD", this.ioeventfds.set(args, event));
+    check("KVM_IOEVENTFD", this.ioeventfds.set(args, sharedEvent("KVM_IOEVENTFD", event)));
   }
 
   irqfd(args: KvmIrqfd, event: EventFd, resample?: EventFd): void {
     if (!this.lines.irqchip) throw new KvmError("KVM_IRQFD", EINVAL, "no irqchip");
-    check("KVM_IRQFD", this.irqfds.set(args, event, resample));
+    const shared = [event, resample].map((each) => each && sharedEvent("KVM_IRQFD", each));
+    check("KVM_IRQFD", this.irqfds.set(args, shared[0]!, shared[1]));
   }
 
   getIrqchip(chip: KvmIrqchip): KvmIrqchip {
@@ -204,6 +204,11 @@ export abstract class VmCore<V extends Vcpu = Vcpu> implements Vm {
     if (chip.chip_id > KVM_IRQCHIP_IOAPIC) throw new KvmError(ioctl, EINVAL, `chip ${chip.chip_id}`);
     return this.lines.irqchip;
   }
+}
+
+function sharedEvent(ioctl: string, event: EventFd): SharedEventFd {
+  if (!(event instanceof SharedEventFd)) throw new KvmError(ioctl, EBADF, "an eventfd of another engine");
+  return event;
 }
 
 function check(ioctl: string, errno: number): void {

@@ -73,12 +73,18 @@ export class MemorySlots {
     return 0;
   }
 
-  #overlaps(region: KvmUserspaceMemoryRegion, old: MemorySlot | undefined): boolean {
-    const start = region.guest_phys_addr_num;
-    const end = start + region.memory_size_num;
+  /** Whether a slot has any of these bytes of the host memory. */
+  uses(userspaceAddr: number, length: number): boolean {
     return this.all.some(
-      (other) => other !== old && other.guestPhysAddr < end && start < other.guestPhysAddr + other.memorySize,
+      (slot) => slot.userspaceAddr < userspaceAddr + length && userspaceAddr < slot.userspaceAddr + slot.memorySize,
     );
+  }
+
+  #overlaps(region: KvmUserspaceMemoryRegion, old: MemorySlot | undefined): boolean {
+    if (old) this.#byAddress.remove(old.guestPhysAddr);
+    const overlaps = this.#byAddress.overlaps(region.guest_phys_addr_num, region.memory_size_num);
+    if (old) this.#byAddress.insert(old.guestPhysAddr, old.memorySize, old);
+    return overlaps;
   }
 
   #delete(old: MemorySlot | undefined): number {

@@ -218,7 +218,10 @@ export class Code {
   }
 
   #memory(size: Size, opcode: readonly number[], field: number, address: number): this {
+    const far = this.bits === 16 && address > 0xffff;
+    this.bytes(...(far ? [0x67] : []));
     this.#sized(size).bytes(...opcode);
+    if (far) return this.bytes((field << 3) | 5, ...little(address, 4));
     if (this.bits === 16) return this.bytes((field << 3) | 6, ...little(address, 2));
     if (this.bits === 32) return this.bytes((field << 3) | 5, ...little(address, 4));
     return this.bytes((field << 3) | 4, 0x25, ...little(address, 4));

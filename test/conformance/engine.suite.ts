@@ -8,10 +8,16 @@ import { instructionsSuite } from "./instructions.suite.ts";
 import { interruptsSuite } from "./interrupts.suite.ts";
 import { ioeventfdSuite } from "./ioeventfd.suite.ts";
 import { memorySuite } from "./memory.suite.ts";
+
 import { msrSuite } from "./msr.suite.ts";
+
+import { optionalSuite } from "./optional.suite.ts";
+
 import { paravirtSuite } from "./paravirt.suite.ts";
+import { picSuite } from "./pic.suite.ts";
 import { randomCodeSuite } from "./random-code.suite.ts";
 import { stateSuite } from "./state.suite.ts";
+import { taskPrioritySuite } from "./task-priority.suite.ts";
 import { xsaveSuite } from "./xsave.suite.ts";
 
 /** What every engine must do alike, through the KVM API alone, with guests written by hand. */
@@ -23,12 +29,15 @@ export function engineSuite(name: string, makeSubject: () => Subject): void {
     debugSuite(makeSubject);
     interruptsSuite(makeSubject);
     injectionSuite(makeSubject);
+    picSuite(makeSubject);
+    taskPrioritySuite(makeSubject);
     ioeventfdSuite(makeSubject);
     paravirtSuite(makeSubject);
     instructionsSuite(makeSubject);
     msrSuite(makeSubject);
     stateSuite(makeSubject);
     xsaveSuite(makeSubject);
+    optionalSuite(makeSubject);
     randomCodeSuite(makeSubject);
   });
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { EINTR } from "../../src/spec/kvm/errno.ts";
 import { KVM_INTERNAL_ERROR_EMULATION } from "../../src/spec/kvm/exit.ts";
 import { Code, R } from "./assembler.ts";
-import { AT, BITS, Guest, MODES, type Mode, type Subject } from "./guest.ts";
+import { AT, BITS, Guest, MODES, type Mode, needProcessor, type Subject } from "./guest.ts";
 
 const PORT = 0x1230;
 const HLT = { exit: "KVM_EXIT_HLT" };
@@ -218,6 +218,7 @@ export function exitsSuite(makeSubject: () => Subject): void {
     });
 
     test("a triple fault shuts down", () => {
+      if (mode === "real") needProcessor(makeSubject(), "does not look at the IDT's limit in real mode");
       const guest = guestIn(mode);
       const sregs = guest.vcpu.getSregs();
       sregs.idt.limit = 0;

@@ -1,4 +1,4 @@
-import { expect, type TestContext } from "vitest";
+import { expect, type TestContext, TestRunner } from "vitest";
 import { assign, create, type StructInit } from "../../src/base/struct-layout.ts";
 import type { Engine, Vm } from "../../src/kvm/engine.ts";
 import { KvmError } from "../../src/kvm/errno.ts";
@@ -7,7 +7,13 @@ import { ExitView } from "../../src/kvm/exit.ts";
 import type { Vcpu } from "../../src/kvm/vcpu.ts";
 import * as CAP from "../../src/spec/kvm/capability.ts";
 import { EINTR } from "../../src/spec/kvm/errno.ts";
-import { exitReasonName, KVM_EXIT_IO, KVM_EXIT_IO_OUT, KVM_EXIT_MMIO } from "../../src/spec/kvm/exit.ts";
+import {
+  exitReasonName,
+  KVM_EXIT_INTERNAL_ERROR,
+  KVM_EXIT_IO,
+  KVM_EXIT_IO_OUT,
+  KVM_EXIT_MMIO,
+} from "../../src/spec/kvm/exit.ts";
 import {
   KVM_MP_STATE_RUNNABLE,
   type KvmRegs,
@@ -18,13 +24,17 @@ import {
   kvm_regs,
   kvm_segment,
 } from "../../src/spec/kvm/vcpu-struct.ts";
-import { kvm_pit_config, kvm_userspace_memory_region } from "../../src/spec/kvm/vm-struct.ts";
+import { kvm_enable_cap, kvm_pit_config, kvm_userspace_memory_region } from "../../src/spec/kvm/vm-struct.ts";
 import { CR0, CR4, EFER } from "../../src/spec/x86/control-register.ts";
 import type { Bits, Code } from "./assembler.ts";
 
 /** An engine with what a test needs around it. */
 export interface Subject {
   readonly engine: Engine;
+  /** Why guests in this mode cannot run here; undefined if they can. Tests that make one are skipped. */
+  obstacle?(mode: Mode): string | undefined;
+  /** Whether the engine's guests are executed by the emulator of a kernel, which has not every instruction. */
+  readonly emulated?: boolean;
   /** Called with every vCPU: kicks it if the test still runs after some seconds, which a guest asleep would not end. */
   watch(vcpu: Vcpu): void;
   /** Calls `vcpu.kick()`, or what it stands for, from another thread, some milliseconds from now. */
@@ -60,6 +70,10 @@ const INTERRUPT_GATE = 0x8e00;
 export interface GuestOptions {
   readonly irqchip?: boolean;
   readonly pit?: boolean;
+  /** Real mode with data segments of 4 GiB. */
+  readonly bigReal?: boolean;
+  /** Bytes of each vCPU's dirty ring. */
+  readonly dirtyRing?: number;
 }
 
 /** What one exit says, as plain data. */
@@ -79,18 +93,22 @@ export class Guest {
   readonly mode: Mode;
 
   constructor(subject: Subject, mode: Mode, options: GuestOptions = {}) {
+    const obstacle = subject.obstacle?.(mode);
+    if (obstacle !== undefined) skip(obstacle);
     this.subject = subject;
     this.mode = mode;
     this.vm = subject.engine.createVm({ maxMemory: 0x40_0000 });
     this.addMemory(0, 0, AT.hole);
     this.addMemory(1, AT.afterHole, AT.end - AT.afterHole);
+    if (options.dirtyRing)
+      this.vm.enableCap(create(kvm_enable_cap, { cap: CAP.KVM_CAP_DIRTY_LOG_RING, args: [options.dirtyRing] }));
     if (options.irqchip) this.vm.createIrqchip();
     if (options.pit) this.vm.createPit2(create(kvm_pit_config));
     this.vcpu = this.vm.createVcpu(0);
     subject.watch(this.vcpu);
     this.vcpu.setCpuid2(subject.engine.getSupportedCpuid());
     this.exit = new ExitView(this.vcpu.kvmRun);
-    this.#enterMode();
+    this.#enterMode(options.bigReal ?? false);
   }
 
   /** Makes a memory slot; returns its userspace_addr. */
@@ -153,8 +171,13 @@ export class Guest {
 
   /** Runs up to the next exit. */
   next(): Seen {
-    expect(this.vcpu.run()).toBe(0);
+    this.#run(0);
     return this.seen();
+  }
+
+  /** Runs until somebody kicks. */
+  interrupted(): void {
+    this.#run(EINTR);
   }
 
   /** Enters the vCPU only to complete what is pending. */
@@ -194,11 +217,22 @@ export class Guest {
     this.vm.close();
   }
 
-  #enterMode(): void {
+  /** Skips the test if the guest came to an instruction that a kernel's emulator does not have. */
+  #run(expected: number): void {
+    const result = this.vcpu.run();
+    if (this.subject.emulated && result === 0 && this.exit.reason === KVM_EXIT_INTERNAL_ERROR) {
+      const rip = this.regs().rip_num;
+      const bytes = this.vm.memory.view(rip, 4);
+      if (bytes) skip(emulator(this.subject, `has no ${hex(bytes)} (${this.mode} mode)`));
+    }
+    expect(result).toBe(expected);
+  }
+
+  #enterMode(bigReal: boolean): void {
     this.vm.memory.write(AT.gdt, new Uint8Array(BigUint64Array.from(GDT).buffer));
     this.#pageTables();
     const sregs = this.vcpu.getSregs();
-    if (this.mode === "real") realMode(sregs);
+    if (this.mode === "real") realMode(sregs, bigReal ? 0xffff_ffff : 0xffff);
     else this.#protectedMode(sregs);
     this.vcpu.setSregs(sregs);
   }
@@ -245,17 +279,35 @@ export class Guest {
   }
 }
 
-function realMode(sregs: KvmSregs): void {
+function realMode(sregs: KvmSregs, dataLimit: number): void {
   for (const name of ["cs", "ds", "es", "fs", "gs", "ss"] as const) {
     sregs[name].selector = 0;
     sregs[name].base_num = 0;
   }
+  if (dataLimit > 0xffff) assign(kvm_segment, sregs.ds, { limit: dataLimit, g: 1 });
   assign(kvm_dtable, sregs.idt, { base: 0, limit: 0x3ff });
 }
 
 function flat(segment: KvmSegment, selector: number, type: number, l: boolean): void {
   const fields = { base: 0, limit: 0xffff_ffff, present: 1, dpl: 0, s: 1, g: 1, avl: 0, unusable: 0 };
   assign(kvm_segment, segment, { ...fields, selector, type, l: l ? 1 : 0, db: l ? 0 : 1 });
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
+function skip(reason: string): void {
+  TestRunner.getCurrentTest()!.context.skip(reason);
+}
+
+function emulator({ engine }: Subject, lack: string): string {
+  return `engine ${engine.name}: the kernel emulates guests on this machine, and its emulator ${lack}`;
+}
+
+/** Skips the running test if a kernel's emulator executes the guest: `lack` is what it does differently from a processor. */
+export function needProcessor(subject: Subject, lack: string): void {
+  if (subject.emulated) skip(emulator(subject, lack));
 }
 
 /** The errno with which a call fails, by name; "" if it does not. */

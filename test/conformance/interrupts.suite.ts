@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { create } from "../../src/base/struct-layout.ts";
-import { EventFd } from "../../src/kvm/eventfd.ts";
 import { EINTR } from "../../src/spec/kvm/errno.ts";
 import {
   KVM_IRQ_ROUTING_IRQCHIP,
@@ -13,7 +12,7 @@ import {
 } from "../../src/spec/kvm/vm-struct.ts";
 import { APIC, DELIVERY_MODE, LAPIC_DEFAULT_BASE, LVT, SVR, TIMER_MODE } from "../../src/spec/lapic.ts";
 import { Code, R } from "./assembler.ts";
-import { AT, errnoOf, Guest, type GuestOptions, type Subject } from "./guest.ts";
+import { AT, BITS, errnoOf, Guest, type GuestOptions, needProcessor, type Subject } from "./guest.ts";
 
 const LAPIC = LAPIC_DEFAULT_BASE;
 const IOAPIC = 0xfec0_0000;
@@ -21,13 +20,22 @@ const PORT = 0x80;
 /** Where a guest tells that it is ready for what the test does next. */
 const READY = 0x81;
 const READY_SEEN = { out: READY, size: 1, data: [0] };
+const EARLY_END = "ends an interrupt when it delivers it";
+const LATE = "lets interrupts in late";
 const HANDLERS = AT.code + 0x800;
 
-/** Interrupts with the controllers in the engine and without. Guests are in protected mode, where the APICs are within reach. */
+/** Interrupts with the controllers in the engine, in modes that reach the APICs. */
 export function interruptsSuite(makeSubject: () => Subject): void {
-  const protectedGuest = (options: GuestOptions = { irqchip: true }): Guest =>
-    new Guest(makeSubject(), "protected", options);
-  const program = (): Code => new Code(32, AT.code);
+  describe.each(["real", "protected"] as const)("interrupts in %s mode", (mode) => {
+    interruptsIn(makeSubject, mode);
+  });
+}
+
+function interruptsIn(makeSubject: () => Subject, mode: "real" | "protected"): void {
+  const makeGuest = (options: GuestOptions = { irqchip: true }): Guest =>
+    new Guest(makeSubject(), mode, { bigReal: mode === "real", ...options });
+  const bits = BITS[mode];
+  const program = (): Code => new Code(bits, AT.code);
   /** Turns the local APIC on and the 8259A's way to the processor off. */
   const enableLapic = (code: Code): Code =>
     code.storeImmediate(LAPIC + APIC.SVR, SVR.APIC_ENABLED | 0xff).storeImmediate(LAPIC + APIC.LVT_LINT0, LVT.MASK);
@@ -35,7 +43,7 @@ export function interruptsSuite(makeSubject: () => Subject): void {
 
   /** A handler that tells its vector, ends the interrupt and returns. */
   const handle = (guest: Guest, vector: number): void => {
-    const code = new Code(32, HANDLERS + (vector & 0x3f) * 0x40).bytes(0x50, 0x52, 0xb0, vector).outAl(PORT);
+    const code = new Code(bits, HANDLERS + (vector & 0x3f) * 0x40).bytes(0x50, 0x52, 0xb0, vector).outAl(PORT);
     guest.place(
       code
         .storeImmediate(LAPIC + APIC.EOI, 0)
@@ -46,7 +54,7 @@ export function interruptsSuite(makeSubject: () => Subject): void {
   };
   /** A guest that handles vectors, does `setup` with interrupts off, says READY and then sleeps for interrupts. */
   const sleeper = (vectors: readonly number[], setup: (code: Code) => Code, options?: GuestOptions): Guest => {
-    const guest = protectedGuest(options);
+    const guest = makeGuest(options);
     for (const vector of vectors) handle(guest, vector);
     const code = ready(setup(enableLapic(program())))
       .sti()
@@ -61,7 +69,7 @@ export function interruptsSuite(makeSubject: () => Subject): void {
   /** Runs in vain: the guest sleeps until another thread kicks. */
   const nothing = (guest: Guest): void => {
     guest.subject.kickFromThread(guest.vcpu, 3);
-    expect(guest.vcpu.run()).toBe(EINTR);
+    guest.interrupted();
   };
   const ioapicEntry = (code: Code, pin: number, low: number): Code =>
     code
@@ -69,48 +77,6 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       .storeImmediate(IOAPIC + 0x10, low)
       .storeImmediate(IOAPIC, 0x11 + 2 * pin)
       .storeImmediate(IOAPIC + 0x10, 0);
-
-  describe("8259A", () => {
-    const initialise = (code: Code, base: number): Code => {
-      for (const [port, value] of [
-        [0x20, 0x11],
-        [0x21, base],
-        [0x21, 4],
-        [0x21, 1],
-        [0x21, 0xf8],
-      ] as const)
-        code.outTo(1, port, value);
-      return code;
-    };
-
-    test("an edge in real mode", () => {
-      const guest = new Guest(makeSubject(), "real", { irqchip: true });
-      const handler = new Code(16, HANDLERS).bytes(0xb0, 0x21).outAl(PORT).outTo(1, 0x20, 0x20).iret();
-      guest.place(handler);
-      guest.gate(0x21, handler.origin);
-      guest.start(initialise(new Code(16, AT.code), 0x20).outTo(1, READY, 0).sti().label("sleep").hlt().jump("sleep"));
-      guest.next();
-      guest.vm.irqLine(1, 1);
-      expect(guest.next()).toEqual(interrupted(0x21));
-      nothing(guest);
-      guest.vm.irqLine(1, 0);
-      guest.vm.irqLine(1, 1);
-      expect(guest.next()).toEqual(interrupted(0x21));
-    });
-
-    test("the PIT's interrupts", () => {
-      const guest = new Guest(makeSubject(), "real", { irqchip: true, pit: true });
-      const handler = new Code(16, HANDLERS).bytes(0xb0, 0x20).outAl(PORT).outTo(1, 0x20, 0x20).iret();
-      guest.place(handler);
-      guest.gate(0x20, handler.origin);
-      const code = initialise(new Code(16, AT.code), 0x20)
-        .outTo(1, 0x43, 0x34)
-        .outTo(1, 0x40, 0xa9)
-        .outTo(1, 0x40, 0x04);
-      guest.start(code.sti().label("sleep").hlt().jump("sleep"));
-      for (let n = 0; n < 3; n++) expect(guest.next()).toEqual(interrupted(0x20));
-    });
-  });
 
   describe("I/O APIC", () => {
     test("an edge interrupts once", () => {
@@ -125,6 +91,7 @@ export function interruptsSuite(makeSubject: () => Subject): void {
     });
 
     test("a level interrupts until it is lowered", () => {
+      needProcessor(makeSubject(), EARLY_END);
       const guest = sleeper([0x51], (code) => ioapicEntry(code, 11, 0x51 | LVT.LEVEL));
       guest.vm.irqLine(11, 1);
       for (let n = 0; n < 3; n++) expect(guest.next()).toEqual(interrupted(0x51));
@@ -166,25 +133,28 @@ export function interruptsSuite(makeSubject: () => Subject): void {
     });
 
     test("the timer interrupts a loop too", () => {
-      const guest = protectedGuest();
+      const guest = makeGuest();
       handle(guest, 0x60);
       guest.start(timer(TIMER_MODE.PERIODIC)(enableLapic(program())).sti().label("loop").jump("loop"));
       for (let n = 0; n < 3; n++) expect(guest.next()).toEqual(interrupted(0x60));
     });
 
     test("the TSC deadline", () => {
-      const guest = protectedGuest();
+      const guest = makeGuest();
       handle(guest, 0x60);
       const code = enableLapic(program()).storeImmediate(LAPIC + APIC.LVT_TIMER, 0x60 | (2 << LVT.TIMER_MODE_SHIFT));
       // rdtsc; add eax, 200000; adc edx, 0; mov ecx, IA32_TSC_DEADLINE; wrmsr
-      code.bytes(0x0f, 0x31, 0x05, 0x40, 0x0d, 0x03, 0x00, 0x83, 0xd2, 0x00).mov(R.cx, 0x6e0).bytes(0x0f, 0x30);
+      code
+        .bytes(0x0f, 0x31, ...(bits === 16 ? [0x66] : []), 0x05, 0x40, 0x0d, 0x03, 0x00, 0x83, 0xd2, 0x00)
+        .mov32(R.cx, 0x6e0)
+        .bytes(0x0f, 0x30);
       guest.start(code.sti().label("sleep").hlt().jump("sleep"));
       expect(guest.next()).toEqual(interrupted(0x60));
       nothing(guest);
     });
 
     test("an interrupt to itself by ICR, and by the x2APIC's register", () => {
-      const guest = protectedGuest();
+      const guest = makeGuest();
       handle(guest, 0x61);
       const code = enableLapic(program())
         .sti()
@@ -192,7 +162,7 @@ export function interruptsSuite(makeSubject: () => Subject): void {
         .nop();
       guest.start(code.label("sleep").hlt().jump("sleep"));
       expect(guest.next()).toEqual(interrupted(0x61));
-      const handler = new Code(32, HANDLERS + 0xf00).bytes(0xb0, 0x72).outAl(PORT).wrmsr(0x80b, 0).iret();
+      const handler = new Code(bits, HANDLERS + 0xf00).bytes(0xb0, 0x72).outAl(PORT).wrmsr(0x80b, 0).iret();
       guest.place(handler);
       guest.gate(0x72, handler.origin);
       const x2apic = program()
@@ -208,9 +178,10 @@ export function interruptsSuite(makeSubject: () => Subject): void {
     });
 
     test("an interrupt that a write to the APIC lets in comes before the next instruction", () => {
-      const guest = protectedGuest();
+      needProcessor(makeSubject(), LATE);
+      const guest = makeGuest();
       guest.place(
-        new Code(32, HANDLERS)
+        new Code(bits, HANDLERS)
           .bytes(0x88, 0xd8)
           .outAl(PORT)
           .storeImmediate(LAPIC + APIC.EOI, 0)
@@ -241,6 +212,7 @@ export function interruptsSuite(makeSubject: () => Subject): void {
     });
 
     test("the task priority holds an interrupt back", () => {
+      needProcessor(makeSubject(), LATE);
       const guest = sleeper([0x50, 0x70], (code) => code.storeImmediate(LAPIC + APIC.TPR, 0x60));
       guest.vm.signalMsi(LAPIC, 0, 0x50);
       nothing(guest);
@@ -258,40 +230,14 @@ export function interruptsSuite(makeSubject: () => Subject): void {
       );
       expect(guest.next()).toEqual(interrupted(0x50));
     });
-
-    test("CR8 is the task priority", () => {
-      const guest = new Guest(makeSubject(), "long", { irqchip: true });
-      const handler = new Code(64, HANDLERS).bytes(0xb0, 0x50).outAl(PORT).iret();
-      guest.place(handler);
-      guest.gate(0x50, handler.origin);
-      const lapic = (code: Code, offset: number, value: number): Code =>
-        code.mov(R.bx, LAPIC + offset).bytes(0xc7, 0x03, value & 0xff, value >> 8, 0, 0);
-      const code = lapic(new Code(64, AT.code), APIC.SVR, 0x1ff);
-      lapic(code, APIC.TPR, 0x70).bytes(0x44, 0x0f, 0x20, 0xc0).outAl(PORT);
-      code
-        .mov(R.ax, 9)
-        .bytes(0x44, 0x0f, 0x22, 0xc0)
-        .mov(R.bx, LAPIC + APIC.TPR)
-        .bytes(0x8b, 0x03)
-        .outAl(PORT);
-      code.sti().nop().outTo(1, READY, 0).mov(R.ax, 2).bytes(0x44, 0x0f, 0x22, 0xc0).nop().outTo(1, PORT, 1);
-      guest.start(code);
-      expect(guest.next()).toMatchObject({ data: [7] });
-      expect(guest.next()).toMatchObject({ data: [0x90] });
-      expect(guest.next()).toEqual(READY_SEEN);
-      expect(guest.vcpu.getSregs().cr8_num).toBe(9);
-      expect(guest.exit.cr8).toBe(9);
-      guest.vm.signalMsi(LAPIC, 0, 0x50);
-      expect(guest.next()).toEqual(interrupted(0x50));
-      expect(guest.next()).toMatchObject({ data: [1] });
-    });
   });
 
   describe("interrupt shadows", () => {
     /** A handler that tells how often EBX was incremented. */
     const counting = (body: (code: Code) => Code): Guest => {
-      const guest = protectedGuest();
-      const handler = new Code(32, HANDLERS).bytes(0x88, 0xd8).outAl(PORT).hlt();
+      needProcessor(makeSubject(), LATE);
+      const guest = makeGuest();
+      const handler = new Code(bits, HANDLERS).bytes(0x88, 0xd8).outAl(PORT).hlt();
       guest.place(handler);
       guest.gate(0x50, handler.origin);
       guest.start(
@@ -320,7 +266,7 @@ export function interruptsSuite(makeSubject: () => Subject): void {
     });
 
     test("STI before HLT: the interrupt wakes it and returns after it", () => {
-      const guest = protectedGuest();
+      const guest = makeGuest();
       handle(guest, 0x50);
       guest.start(ready(enableLapic(program())).sti().hlt().outTo(1, PORT, 9));
       guest.next();
@@ -333,8 +279,8 @@ export function interruptsSuite(makeSubject: () => Subject): void {
   describe("NMI", () => {
     /** A handler that leaves twice before it returns. */
     const withHandler = (code: Code, options?: GuestOptions): Guest => {
-      const guest = protectedGuest(options);
-      const handler = new Code(32, HANDLERS).bytes(0x50, 0x52, 0xb0, 2).outAl(PORT).bytes(0xb0, 3).outAl(PORT);
+      const guest = makeGuest(options);
+      const handler = new Code(bits, HANDLERS).bytes(0x50, 0x52, 0xb0, 2).outAl(PORT).bytes(0xb0, 3).outAl(PORT);
       guest.place(handler.bytes(0x5a, 0x58).iret());
       guest.gate(2, handler.origin);
       guest.start(code);
@@ -343,6 +289,7 @@ export function interruptsSuite(makeSubject: () => Subject): void {
     };
 
     test("comes though interrupts are off, and is masked until IRET", () => {
+      needProcessor(makeSubject(), LATE);
       const guest = withHandler(ready(program().cli()).outTo(1, PORT, 8).hlt(), {});
       guest.vcpu.nmi();
       expect(guest.next()).toEqual(interrupted(2));
@@ -363,8 +310,8 @@ export function interruptsSuite(makeSubject: () => Subject): void {
     });
 
     test("does not wake HLT while it is masked", () => {
-      const guest = protectedGuest();
-      const handler = new Code(32, HANDLERS).outTo(1, PORT, 2).hlt().outTo(1, PORT, 3);
+      const guest = makeGuest();
+      const handler = new Code(bits, HANDLERS).outTo(1, PORT, 2).hlt().outTo(1, PORT, 3);
       guest.place(handler);
       guest.gate(2, handler.origin);
       guest.start(ready(program()).hlt());
@@ -417,7 +364,7 @@ export function interruptsSuite(makeSubject: () => Subject): void {
 
     test("a signal of an irqfd is an edge", () => {
       const guest = sleeper([0x50], (code) => ioapicEntry(code, 5, 0x50));
-      const event = new EventFd();
+      const event = guest.subject.engine.createEventFd();
       guest.vm.irqfd(create(kvm_irqfd, { gsi: 5 }), event);
       expect(errnoOf(() => guest.vm.irqfd(create(kvm_irqfd, { gsi: 6 }), event))).toBe("EBUSY");
       for (let n = 0; n < 2; n++) {
@@ -431,9 +378,10 @@ export function interruptsSuite(makeSubject: () => Subject): void {
     });
 
     test("a resampling irqfd is told at EOI", () => {
+      needProcessor(makeSubject(), EARLY_END);
       const guest = sleeper([0x50], (code) => ioapicEntry(code, 5, 0x50 | LVT.LEVEL));
-      const event = new EventFd();
-      const resample = new EventFd();
+      const event = guest.subject.engine.createEventFd();
+      const resample = guest.subject.engine.createEventFd();
       guest.vm.irqfd(create(kvm_irqfd, { gsi: 5, flags: KVM_IRQFD_FLAG_RESAMPLE }), event, resample);
       event.signal();
       expect(guest.next()).toEqual(interrupted(0x50));
@@ -446,10 +394,10 @@ export function interruptsSuite(makeSubject: () => Subject): void {
 
     test("an irqfd signalled in another thread wakes HLT", () => {
       const subject = makeSubject();
-      const guest = new Guest(subject, "protected", { irqchip: true });
+      const guest = new Guest(subject, mode, { irqchip: true, bigReal: mode === "real" });
       handle(guest, 0x50);
       guest.start(ioapicEntry(enableLapic(program()), 5, 0x50).sti().label("sleep").hlt().jump("sleep"));
-      const event = new EventFd();
+      const event = subject.engine.createEventFd();
       guest.vm.irqfd(create(kvm_irqfd, { gsi: 5 }), event);
       subject.signalFromThread(guest.vcpu, event, 5);
       while (guest.vcpu.run() === EINTR);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { create } from "../../src/base/struct-layout.ts";
-import { EventFd } from "../../src/kvm/eventfd.ts";
+import type { EventFd } from "../../src/kvm/eventfd.ts";
 import {
   KVM_IOEVENTFD_FLAG_DATAMATCH,
   KVM_IOEVENTFD_FLAG_DEASSIGN,
@@ -20,7 +20,7 @@ export function ioeventfdSuite(makeSubject: () => Subject): void {
   describe("ioeventfd", () => {
     const PIO = KVM_IOEVENTFD_FLAG_PIO;
     const bind = (guest: Guest, init: Parameters<typeof create<typeof kvm_ioeventfd>>[1]): EventFd => {
-      const event = new EventFd();
+      const event = guest.subject.engine.createEventFd();
       guest.vm.ioeventfd(create(kvm_ioeventfd, init), event);
       return event;
     };

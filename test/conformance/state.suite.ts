@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { assign, create } from "../../src/base/struct-layout.ts";
-import { EventFd } from "../../src/kvm/eventfd.ts";
 import * as CAP from "../../src/spec/kvm/capability.ts";
 import * as VCPU from "../../src/spec/kvm/vcpu-struct.ts";
 import {
@@ -29,7 +28,7 @@ import {
 import { APIC } from "../../src/spec/lapic.ts";
 import { MSR } from "../../src/spec/x86/msr.ts";
 import { Code, R } from "./assembler.ts";
-import { AT, errnoOf, Guest, type GuestOptions, need, type Subject } from "./guest.ts";
+import { AT, errnoOf, Guest, type GuestOptions, need, needProcessor, type Subject } from "./guest.ts";
 
 const HLT = { exit: "KVM_EXIT_HLT" };
 const PORT = 0x80;
@@ -95,7 +94,6 @@ export function stateSuite(makeSubject: () => Subject): void {
       expect(wrong((sregs) => (sregs.cr4_num = 0))).toBe("EINVAL");
       expect(wrong((sregs) => (sregs.efer_num = 0x100))).toBe("EINVAL");
       expect(wrong((sregs) => (sregs.cr0_num = 0x8000_0000))).toBe("EINVAL");
-      expect(wrong((sregs) => (sregs.cr8_num = 16))).toBe("EINVAL");
       expect(wrong(() => {})).toBe("");
     });
 
@@ -122,7 +120,7 @@ export function stateSuite(makeSubject: () => Subject): void {
       });
       expect(guest.vcpu.getFpu().xmm).toEqual(fpu.xmm);
       expect(guest.vcpu.getFpu().fpr).toEqual(fpu.fpr);
-      guest.next();
+      expect(guest.next()).toEqual(HLT);
       const after = guest.vcpu.getFpu();
       expect(after).toMatchObject({ fsw: 0x3000, ftwx: 0xc0 });
       expect([...after.fpr.subarray(0, 10)]).toEqual([0, 0, 0, 0, 0, 0, 0, 0x80, 0xff, 0x3f]);
@@ -277,6 +275,7 @@ export function stateSuite(makeSubject: () => Subject): void {
     });
 
     test("the TSC goes on from what was set", () => {
+      needProcessor(makeSubject(), "reads the host's TSC");
       const guest = guestOf(long().bytes(0x0f, 0x31).hlt());
       guest.vcpu.setMsrs(entries([MSR.TSC, 0x5_0000_0000n]));
       guest.next();
@@ -333,7 +332,7 @@ export function stateSuite(makeSubject: () => Subject): void {
       const subject = makeSubject();
       const guest = new Guest(subject, "long").start(long().hlt());
       guest.next();
-      const other = subject.engine.getSupportedCpuid();
+      const other = guest.vcpu.getCpuid2();
       guest.vcpu.setCpuid2(other);
       other.entries[0]!.ebx ^= 1;
       expect(errnoOf(() => guest.vcpu.setCpuid2(other))).toBe("EINVAL");
@@ -396,14 +395,12 @@ export function stateSuite(makeSubject: () => Subject): void {
   describe("translate", () => {
     test("through the guest's page tables", () => {
       const guest = guestOf();
-      const translate = (linear_address: number | bigint) =>
-        guest.vcpu.translate(create(kvm_translation, { linear_address }));
+      const translate = (linear_address: number) => guest.vcpu.translate(create(kvm_translation, { linear_address }));
       guest.vm.memory.writeU64(AT.pageTables + 0x2000 + 8 * 511, 0x40_0083);
       expect(translate(AT.code + 5)).toMatchObject({ valid: 1, physical_address_num: AT.code + 5 });
       expect(translate(0x4000_0000 - 1)).toMatchObject({ valid: 1, physical_address_num: 0x5f_ffff });
       expect(translate(AT.hole)).toMatchObject({ valid: 1, physical_address_num: AT.hole });
       expect(translate(0x7000_0000)).toMatchObject({ valid: 0 });
-      expect(translate(0x8000_0000_0000_0000n)).toMatchObject({ valid: 0 });
       expect(guest.next()).toEqual(HLT);
       expect(guest.vcpu.getSregs().cr2_num).toBe(0);
     });
@@ -418,7 +415,7 @@ export function stateSuite(makeSubject: () => Subject): void {
       expect(errnoOf(() => vm.irqLine(0, 1))).toBe("ENXIO");
       expect(errnoOf(() => vm.createPit2(create(kvm_pit_config)))).toBe("ENOENT");
       expect(errnoOf(() => vm.setGsiRouting(create(kvm_irq_routing)))).toBe("EINVAL");
-      expect(errnoOf(() => vm.irqfd(create(kvm_irqfd), new EventFd()))).toBe("EINVAL");
+      expect(errnoOf(() => vm.irqfd(create(kvm_irqfd), engine.createEventFd()))).toBe("EINVAL");
       expect(errnoOf(() => vm.getIrqchip(create(kvm_irqchip)))).toBe("ENXIO");
       vm.createIrqchip();
       expect(errnoOf(() => vm.createIrqchip())).toBe("EEXIST");

@@ -6,6 +6,7 @@ import { SeededRandom } from "../../src/base/random.ts";
 import { WasmEngine } from "../../src/engine/wasm/engine.ts";
 import type { WasmModules } from "../../src/engine/wasm/library.ts";
 import { WasmVcpu } from "../../src/engine/wasm/vcpu.ts";
+import { SharedEventFd } from "../../src/kvm/eventfd.ts";
 import type { Vcpu } from "../../src/kvm/vcpu.ts";
 import { engineSuite } from "./engine.suite.ts";
 import type { Subject } from "./guest.ts";
@@ -57,7 +58,10 @@ function makeSubject(): Subject {
     engine: new WasmEngine(modules, new CountingClock(), new SeededRandom(1)),
     watch: (vcpu) => tell(vcpu),
     kickFromThread: (vcpu, milliseconds) => tell(vcpu, milliseconds),
-    signalFromThread: (vcpu, event, milliseconds) => tell(vcpu, milliseconds, event.words),
+    signalFromThread: (vcpu, event, milliseconds) => {
+      if (!(event instanceof SharedEventFd)) throw new Error("not an eventfd of this engine");
+      tell(vcpu, milliseconds, event.words);
+    },
   };
 }
 

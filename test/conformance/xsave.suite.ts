@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { create } from "../../src/base/struct-layout.ts";
 import * as CAP from "../../src/spec/kvm/capability.ts";
-import { kvm_fpu, kvm_xcrs } from "../../src/spec/kvm/vcpu-struct.ts";
+import { kvm_xcrs } from "../../src/spec/kvm/vcpu-struct.ts";
 import { FXSAVE } from "../../src/spec/x86/fxsave.ts";
 import { XSAVE } from "../../src/spec/x86/xsave.ts";
 import { Code } from "./assembler.ts";
@@ -51,14 +51,19 @@ export function xsaveSuite(makeSubject: () => Subject): void {
     test("components that an XSAVE area leaves out become initial", (context) => {
       need(context, makeSubject(), "KVM_CAP_XSAVE");
       const guest = guestOf();
-      guest.vcpu.setFpu(create(kvm_fpu, { fcw: 0x27f, mxcsr: 0x1fa0, xmm: new Uint8Array(256).fill(1) }));
       const area = guest.vcpu.getXsave();
-      expect(area.dataView.getUint32(XSAVE.XSTATE_BV, true) & 3).toBe(3);
+      area.bytes.fill(1, FXSAVE.XMM0, FXSAVE.XMM0 + 256);
+      area.dataView.setUint16(FXSAVE.FCW, 0x27f, true);
+      area.dataView.setUint32(FXSAVE.MXCSR, 0x1fa0, true);
+      area.dataView.setUint32(XSAVE.XSTATE_BV, 3, true);
+      guest.vcpu.setXsave(area);
+      expect(guest.vcpu.getXsave().dataView.getUint32(XSAVE.XSTATE_BV, true) & 3).toBe(3);
       area.dataView.setUint32(XSAVE.XSTATE_BV, 0, true);
       guest.vcpu.setXsave(area);
-      const fpu = guest.vcpu.getFpu();
-      expect(fpu).toMatchObject({ fcw: 0x37f, mxcsr: 0x1f80 });
-      expect(fpu.xmm).toEqual(new Uint8Array(256));
+      const after = guest.vcpu.getXsave();
+      expect(after.dataView.getUint16(FXSAVE.FCW, true)).toBe(0x37f);
+      expect(after.dataView.getUint32(FXSAVE.MXCSR, true)).toBe(0x1f80);
+      expect(after.bytes.subarray(FXSAVE.XMM0, FXSAVE.XMM0 + 256)).toEqual(new Uint8Array(256));
     });
 
     test("KVM_GET_XSAVE2 gives what KVM_GET_XSAVE gives", (context) => {

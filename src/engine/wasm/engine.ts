@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
 import type { CreateVmOptions, Engine } from "../../kvm/engine.ts";
 import { KvmError } from "../../kvm/errno.ts";
+import { SharedEventFd } from "../../kvm/eventfd.ts";
 import { EINVAL, ENOMEM } from "../../spec/kvm/errno.ts";
 import { FEATURE_MSRS, MSR_RULES } from "../../spec/kvm/msr.ts";
 import { KVM_VCPU_MMAP_SIZE } from "../../spec/kvm/run-struct.ts";
@@ -68,6 +69,10 @@ export class WasmEngine implements Engine {
   /** A VM of another thread, in this one, which is to run one of its vCPUs. The engine's clock is to be that thread's. */
   attachVm(shared: SharedVm): AttachedVm {
     return new AttachedVm(this.#modules, this.#clock, this.#random, shared);
+  }
+
+  createEventFd(): SharedEventFd {
+    return new SharedEventFd();
   }
 
   createVm(options: CreateVmOptions = {}): WasmVm {

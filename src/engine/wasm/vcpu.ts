@@ -2,17 +2,14 @@ import { create } from "../../base/struct-layout.ts";
 import { APIC_WORD, type ApicPage } from "../../irqchip/apic-page.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
 import { CPU, VECTOR } from "../../isa/state.ts";
+import { AbsentVcpuCalls } from "../../kvm/absent-calls.ts";
 import { KvmError } from "../../kvm/errno.ts";
 import { checkDebugregs, checkMpState, checkSregs, checkVcpuEvents, checkXcrs } from "../../kvm/state-rules.ts";
 import type { Vcpu } from "../../kvm/vcpu.ts";
 import { EBUSY, EEXIST, EINVAL, ENOTTY, ENXIO } from "../../spec/kvm/errno.ts";
 import {
-  KVM_GUESTDBG_ENABLE,
   KVM_GUESTDBG_INJECT_BP,
   KVM_GUESTDBG_INJECT_DB,
-  KVM_GUESTDBG_SINGLESTEP,
-  KVM_GUESTDBG_USE_HW_BP,
-  KVM_GUESTDBG_USE_SW_BP,
   KVM_MP_STATE_UNINITIALIZED,
   type KvmCpuid2,
   type KvmDebugregs,
@@ -80,17 +77,8 @@ const ACCESS_SUPERVISOR = 4;
 /** What a translation for the host must leave as it was for the guest; each with the word after it. */
 const TRANSLATE_CLOBBERS = [CPU.trap, CPU.faultError, CPU.faultAddress, CPU.exitData];
 
-/** What KVM_SET_GUEST_DEBUG can do here. */
-const GUEST_DEBUG_CONTROL =
-  KVM_GUESTDBG_ENABLE |
-  KVM_GUESTDBG_SINGLESTEP |
-  KVM_GUESTDBG_USE_SW_BP |
-  KVM_GUESTDBG_USE_HW_BP |
-  KVM_GUESTDBG_INJECT_DB |
-  KVM_GUESTDBG_INJECT_BP;
-
 /** A vCPU of the software engine: KVM's calls on the state in linear memory. */
-export class WasmVcpu implements Vcpu, LocalVcpu {
+export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
   readonly id: number;
   readonly kvmRun: Uint8Array;
   readonly cells: CpuCells;
@@ -114,6 +102,7 @@ export class WasmVcpu implements Vcpu, LocalVcpu {
   readonly #run: VcpuRun;
 
   constructor(vm: VcpuHost, id: number) {
+    super();
     this.id = id;
     this.#vm = vm;
     const places = vm.plan.vcpu(id);
@@ -412,7 +401,6 @@ export class WasmVcpu implements Vcpu, LocalVcpu {
 
   setGuestDebug(debug: KvmGuestDebug): void {
     const { control } = debug;
-    if (control & ~GUEST_DEBUG_CONTROL) throw new KvmError("KVM_SET_GUEST_DEBUG", EINVAL);
     if (control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP) && !this.#events.queueException(injected(control)))
       throw new KvmError("KVM_SET_GUEST_DEBUG", EBUSY);
     writeGuestDebug(this.cells, debug);

@@ -137,6 +137,8 @@ export const KVM_CAP_X86_USER_SPACE_MSR = 188;
 export const KVM_CAP_X86_MSR_FILTER = 189;
 /** Steal time for the guest. */
 export const KVM_CAP_STEAL_TIME = 187;
+/** Dirty rings; value: the most bytes of one. */
+export const KVM_CAP_DIRTY_LOG_RING = 192;
 /** KVM_GET_SREGS2, KVM_SET_SREGS2. */
 export const KVM_CAP_SREGS2 = 200;
 /** Value: bytes of KVM_GET_XSAVE2. */

@@ -10,6 +10,7 @@ import {
   kvm_mp_state,
   kvm_msr_list,
   kvm_msrs,
+  kvm_nested_state,
   kvm_regs,
   kvm_sregs,
   kvm_sregs2,
@@ -19,7 +20,9 @@ import {
   kvm_xsave,
 } from "./vcpu-struct.ts";
 import {
+  kvm_clear_dirty_log,
   kvm_clock_data,
+  kvm_coalesced_mmio_zone,
   kvm_dirty_log,
   kvm_enable_cap,
   kvm_ioeventfd,
@@ -28,6 +31,7 @@ import {
   kvm_irqchip,
   kvm_irqfd,
   kvm_msi,
+  kvm_msr_filter,
   kvm_pit_config,
   kvm_pit_state2,
   kvm_userspace_memory_region,
@@ -54,6 +58,7 @@ export const KVM_GET_MSR_INDEX_LIST = iowr(0x02, kvm_msr_list);
 export const KVM_CHECK_EXTENSION = io(0x03);
 export const KVM_GET_VCPU_MMAP_SIZE = io(0x04);
 export const KVM_GET_SUPPORTED_CPUID = iowr(0x05, kvm_cpuid2);
+export const KVM_GET_MSR_FEATURE_INDEX_LIST = iowr(0x0a, kvm_msr_list);
 
 /** On a VM. */
 export const KVM_CREATE_VCPU = io(0x41);
@@ -65,7 +70,10 @@ export const KVM_CREATE_IRQCHIP = io(0x60);
 export const KVM_IRQ_LINE = iow(0x61, kvm_irq_level);
 export const KVM_GET_IRQCHIP = iowr(0x62, kvm_irqchip);
 export const KVM_SET_IRQCHIP = ior(0x63, kvm_irqchip);
+export const KVM_REGISTER_COALESCED_MMIO = iow(0x67, kvm_coalesced_mmio_zone);
+export const KVM_UNREGISTER_COALESCED_MMIO = iow(0x68, kvm_coalesced_mmio_zone);
 export const KVM_SET_GSI_ROUTING = iow(0x6a, kvm_irq_routing);
+export const KVM_REINJECT_CONTROL = io(0x71);
 export const KVM_IRQFD = iow(0x76, kvm_irqfd);
 export const KVM_CREATE_PIT2 = iow(0x77, kvm_pit_config);
 export const KVM_IOEVENTFD = iow(0x79, kvm_ioeventfd);
@@ -74,6 +82,9 @@ export const KVM_GET_CLOCK = ior(0x7c, kvm_clock_data);
 export const KVM_GET_PIT2 = ior(0x9f, kvm_pit_state2);
 export const KVM_SET_PIT2 = iow(0xa0, kvm_pit_state2);
 export const KVM_SIGNAL_MSI = iow(0xa5, kvm_msi);
+export const KVM_CLEAR_DIRTY_LOG = iowr(0xc0, kvm_clear_dirty_log);
+export const KVM_X86_SET_MSR_FILTER = iow(0xc6, kvm_msr_filter);
+export const KVM_RESET_DIRTY_RINGS = io(0xc7);
 
 /** On a vCPU; KVM_SET_TSC_KHZ, KVM_GET_TSC_KHZ and KVM_ENABLE_CAP on a VM too. */
 export const KVM_RUN = io(0x80);
@@ -107,8 +118,12 @@ export const KVM_SET_XSAVE = iow(0xa5, kvm_xsave);
 export const KVM_GET_XCRS = ior(0xa6, kvm_xcrs);
 export const KVM_SET_XCRS = iow(0xa7, kvm_xcrs);
 export const KVM_KVMCLOCK_CTRL = io(0xad);
+export const KVM_SMI = io(0xb7);
+export const KVM_GET_NESTED_STATE = iowr(0xbe, kvm_nested_state);
+export const KVM_SET_NESTED_STATE = iow(0xbf, kvm_nested_state);
 export const KVM_GET_SREGS2 = ior(0xcc, kvm_sregs2);
 export const KVM_SET_SREGS2 = iow(0xcd, kvm_sregs2);
+export const KVM_GET_XSAVE2 = ior(0xcf, kvm_xsave);
 
 /** What KVM_GET_API_VERSION answers since 2007. */
 export const KVM_API_VERSION = 12;

@@ -221,6 +221,16 @@ export const kvm_guest_debug = struct("kvm_guest_debug", 72, {
   arch: kvm_guest_debug_arch,
 });
 
+/** KVM_GET_NESTED_STATE, KVM_SET_NESTED_STATE: `hdr` and `data` are those of VMX (format 0) or SVM (format 1). */
+export const kvm_nested_state = struct("kvm_nested_state", 128, {
+  flags: "u16",
+  format: "u16",
+  size: "u32",
+  hdr: bytes(120),
+  data: flexible("u8"),
+});
+
+export type KvmNestedState = StructView<typeof kvm_nested_state>;
 export type KvmRegs = StructView<typeof kvm_regs>;
 export type KvmSegment = StructView<typeof kvm_segment>;
 export type KvmDtable = StructView<typeof kvm_dtable>;

@@ -16,6 +16,59 @@ export const kvm_userspace_memory_region = struct("kvm_userspace_memory_region",
 /** KVM_GET_DIRTY_LOG; `dirty_bitmap` is the address of one bit a page. */
 export const kvm_dirty_log = struct("kvm_dirty_log", 16, { slot: "u32", padding1: "u32", dirty_bitmap: "u64" });
 
+/** KVM_CLEAR_DIRTY_LOG; `dirty_bitmap` is the address of one bit a page from `first_page` on. */
+export const kvm_clear_dirty_log = struct("kvm_clear_dirty_log", 24, {
+  slot: "u32",
+  num_pages: "u32",
+  first_page: "u64",
+  dirty_bitmap: "u64",
+});
+
+/** KVM_ENABLE_CAP of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, and what the capability counts. */
+export const KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE = 1 << 0;
+export const KVM_DIRTY_LOG_INITIALLY_SET = 1 << 1;
+
+/** An entry of a vCPU's dirty ring: page `offset` of slot `slot`. */
+export const kvm_dirty_gfn = struct("kvm_dirty_gfn", 16, { flags: "u32", slot: "u32", offset: "u64" });
+export const KVM_DIRTY_GFN_F_DIRTY = 1 << 0;
+export const KVM_DIRTY_GFN_F_RESET = 1 << 1;
+/** Pages into the mapping of a vCPU at which its dirty ring begins. [asm/kvm.h] */
+export const KVM_DIRTY_LOG_PAGE_OFFSET = 64;
+
+/** KVM_REGISTER_COALESCED_MMIO, KVM_UNREGISTER_COALESCED_MMIO */
+export const kvm_coalesced_mmio_zone = struct("kvm_coalesced_mmio_zone", 16, { addr: "u64", size: "u32", pio: "u32" });
+/** A write that waits in the ring. */
+export const kvm_coalesced_mmio = struct("kvm_coalesced_mmio", 24, {
+  phys_addr: "u64",
+  len: "u32",
+  pio: "u32",
+  data: bytes(8),
+});
+/** The ring in the vCPU's mapping: entries from `first` up to `last` wait. */
+export const kvm_coalesced_mmio_ring = struct("kvm_coalesced_mmio_ring", 8, {
+  first: "u32",
+  last: "u32",
+  coalesced_mmio: flexible(kvm_coalesced_mmio),
+});
+
+export const KVM_MSR_FILTER_READ = 1 << 0;
+export const KVM_MSR_FILTER_WRITE = 1 << 1;
+export const KVM_MSR_FILTER_MAX_RANGES = 16;
+export const KVM_MSR_FILTER_DEFAULT_ALLOW = 0;
+export const KVM_MSR_FILTER_DEFAULT_DENY = 1 << 0;
+/** `bitmap` is the address of a bit for each of `nmsrs` MSRs from `base` on: 1 allows what `flags` says. */
+export const kvm_msr_filter_range = struct("kvm_msr_filter_range", 24, {
+  flags: "u32",
+  nmsrs: "u32",
+  base: "u32",
+  bitmap: "u64",
+});
+/** KVM_X86_SET_MSR_FILTER */
+export const kvm_msr_filter = struct("kvm_msr_filter", 392, {
+  flags: "u32",
+  ranges: array(kvm_msr_filter_range, KVM_MSR_FILTER_MAX_RANGES),
+});
+
 /** KVM_IRQ_LINE, KVM_IRQ_LINE_STATUS; `irq` (in) is the GSI, `status` (out) lies at the same place. */
 export const kvm_irq_level = struct("kvm_irq_level", 8, { irq: "u32", status: at(0, "s32"), level: "u32" });
 
@@ -60,6 +113,9 @@ export const kvm_irqchip = struct("kvm_irqchip", 520, {
   pad: "u32",
   chip: union("chip", 512, { dummy: bytes(512), pic: kvm_pic_state, ioapic: kvm_ioapic_state }),
 });
+
+/** KVM_REINJECT_CONTROL: whether ticks that the guest missed come later. */
+export const kvm_reinject_control = struct("kvm_reinject_control", 32, { pit_reinject: "u8", reserved: bytes(31) });
 
 export const KVM_PIT_SPEAKER_DUMMY = 1;
 
@@ -182,6 +238,8 @@ export const kvm_enable_cap = struct("kvm_enable_cap", 104, {
 
 export type KvmUserspaceMemoryRegion = StructView<typeof kvm_userspace_memory_region>;
 export type KvmDirtyLog = StructView<typeof kvm_dirty_log>;
+export type KvmClearDirtyLog = StructView<typeof kvm_clear_dirty_log>;
+export type KvmCoalescedMmioZone = StructView<typeof kvm_coalesced_mmio_zone>;
 export type KvmIrqLevel = StructView<typeof kvm_irq_level>;
 export type KvmPicState = StructView<typeof kvm_pic_state>;
 export type KvmIoapicState = StructView<typeof kvm_ioapic_state>;
