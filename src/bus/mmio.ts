@@ -25,6 +25,19 @@ export class MmioSpace {
     this.ranges.sort((a, b) => a.first - b.first);
   }
 
+  /** Takes back what was put at exactly `first`. */
+  release(first: number): void {
+    const index = this.ranges.findIndex((range) => range.first === first);
+    assert(index >= 0, "only what was claimed is released");
+    this.ranges.splice(index, 1);
+    this.last = undefined;
+  }
+
+  /** Whether nobody has claimed a part of the range. */
+  isFree(first: number, length: number): boolean {
+    return this.ranges.every((range) => first + length <= range.first || first >= range.end);
+  }
+
   /** The name of the range that holds `address`; undefined if nobody claimed it. */
   ownerOf(address: number): string | undefined {
     return this.rangeAt(address)?.name;

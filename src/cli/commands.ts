@@ -35,6 +35,11 @@ const RUN_OPTIONS = {
     value: "MODEL[,+FEATURE,-FEATURE]",
     help: "The processor that the guest sees; x86-64-v2 if not given. `--cpu help` lists models and features.",
   },
+  disk: {
+    value: "FILE[,WORD...]",
+    multiple: true,
+    help: "A disk: an image that `tskvm disk` makes, as a virtio device. Words: ro, format=raw|qcow2, serial=TEXT; may be repeated.",
+  },
   cpus: { value: "N", help: "Number of CPUs; the wasm engine runs 1." },
   engine: {
     value: "auto|wasm|host",

@@ -12,6 +12,7 @@ import {
 } from "../sdk/index.ts";
 import type { ArgumentsOf, RUN, ValuesOf } from "./commands.ts";
 import { cpuHelp } from "./cpu-help.ts";
+import { parseDiskOption } from "./disk-option.ts";
 import type { Ending } from "./ending.ts";
 import { followMachine } from "./session.ts";
 import { parseArch, parseChoice, parseNumber } from "./values.ts";
@@ -53,6 +54,7 @@ export function machineOptions(values: ValuesOf<typeof RUN>, inputIsTerminal: bo
     memory,
     cpu,
     modules: (values.module ?? []).map(moduleOf),
+    disks: (values.disk ?? []).map(parseDiskOption),
     arch: parseArch(values.arch),
     engine: parseChoice<EngineName>("engine", values.engine, ENGINES),
     cpus: parseNumber("cpus", values.cpus, "1"),

@@ -30,6 +30,8 @@ export interface Manifest {
   kernel: CachedFile;
   busybox: CachedFile;
   systemMap?: CachedFile;
+  /** An initramfs of drivers; images that an older version pulled have none. */
+  modules?: CachedFile;
 }
 
 export const MANIFEST_FORMAT = 1;
@@ -59,9 +61,14 @@ export async function readManifest(cache: string, name: string): Promise<Manifes
   const text = await readFile(join(directory, "manifest.json"), "utf8").catch(() => undefined);
   const manifest = text === undefined ? undefined : parseManifest(text);
   if (manifest?.name !== name) return undefined;
-  const files = [manifest.kernel, manifest.busybox, ...(manifest.systemMap ? [manifest.systemMap] : [])];
+  const files = filesOf(manifest);
   const present = await Promise.all(files.map((file) => isPresent(directory, file)));
   return present.every(Boolean) ? manifest : undefined;
+}
+
+/** The files of an image. */
+export function filesOf({ kernel, busybox, systemMap, modules }: Manifest): CachedFile[] {
+  return [kernel, busybox, ...(systemMap ? [systemMap] : []), ...(modules ? [modules] : [])];
 }
 
 /** Whether a file is there in its full size. */
@@ -74,8 +81,7 @@ export async function isPresent(directory: string, file: CachedFile): Promise<bo
 function parseManifest(text: string): Manifest | undefined {
   try {
     const value = JSON.parse(text) as Manifest;
-    const files = [value.kernel, value.busybox, ...(value.systemMap === undefined ? [] : [value.systemMap])];
-    return value.format === MANIFEST_FORMAT && files.every(isCachedFile) ? value : undefined;
+    return value.format === MANIFEST_FORMAT && filesOf(value).every(isCachedFile) ? value : undefined;
   } catch {
     return undefined;
   }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import {
   defaultCacheDirectory,
   downloadDirectory,
+  filesOf,
   imageDirectory,
   imagesDirectory,
   listDirectory,
@@ -26,6 +27,8 @@ export interface ImageOptions {
   cacheDirectory?: string | undefined;
   /** apt's configuration; default /etc/apt. */
   aptDirectory?: string | undefined;
+  /** Whether drivers are needed: then an image that was pulled without them is pulled again. */
+  modules?: boolean | undefined;
   /** Told of downloads; default: nobody. */
   progress?: Progress | undefined;
 }
@@ -40,6 +43,8 @@ export interface Image {
   unpackedKernel?: string | undefined;
   /** Path of the root's initramfs. */
   initrd: string;
+  /** Path of an initramfs with the drivers for virtio devices and file systems. */
+  modules?: string;
   /** Path of the kernel's symbols, if its package has them. */
   systemMap?: string;
   /** Kernel parameters that suit it: the console, and no self-tests of ciphers, which take half of a boot. */
@@ -76,7 +81,8 @@ export async function listImages(options: ImageOptions = {}): Promise<ListedImag
 export async function resolveImage(name?: string, options: ImageOptions = {}): Promise<Image> {
   const entry = findCatalogEntry(name, options.arch);
   const manifest = await readManifest(cacheOf(options), entry.name);
-  return manifest ? ready(manifest, cacheOf(options)) : pullImage(entry.name, options);
+  const isEnough = manifest && (manifest.modules || !options.modules);
+  return isEnough ? ready(manifest, cacheOf(options)) : pullImage(entry.name, options);
 }
 
 /** Gets the newest packages of an image, whether it is in the cache or not. Throws UserErrors. */
@@ -119,7 +125,7 @@ async function unneededFiles(cache: string, name: string): Promise<string[]> {
     "manifest.json",
     rootName(manifest),
     unpackedName(manifest),
-    ...[manifest.kernel, manifest.busybox, manifest.systemMap].map((file) => file?.name),
+    ...filesOf(manifest).map((file) => file.name),
   ];
   const files = await listDirectory(imageDirectory(cache, name));
   return files.filter((file) => !needed?.includes(file)).map((file) => join(imageDirectory(cache, name), file));
@@ -146,6 +152,7 @@ async function ready(manifest: Manifest, cache: string): Promise<Image> {
     kernel: join(directory, manifest.kernel.name),
     unpackedKernel: await unpackedKernel(manifest, directory),
     initrd,
+    ...(manifest.modules && { modules: join(directory, manifest.modules.name) }),
     ...(manifest.systemMap && { systemMap: join(directory, manifest.systemMap.name) }),
     append: APPEND,
     kernelPackage,

@@ -4,6 +4,7 @@
  */
 
 import { EXEC_DIRECTORY, EXEC_TTY, EXIT_WORD, MARK, START_WORD } from "./exec-protocol.ts";
+import { MODULE_DIRECTORY } from "./guest-modules.ts";
 
 const MARK_ESCAPE = `\\${MARK.toString(8).padStart(3, "0")}`;
 
@@ -14,6 +15,9 @@ mkdir /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 echo tskvm >/proc/sys/kernel/hostname
 cd /root
+for module in /${MODULE_DIRECTORY}/*.ko; do
+  [ -f "$module" ] && insmod "$module"
+done
 
 if [ -f /${EXEC_DIRECTORY}/command ]; then
   read -r token </${EXEC_DIRECTORY}/token

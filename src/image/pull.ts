@@ -15,9 +15,10 @@ import type { CatalogEntry } from "./catalog.ts";
 import { readAptProxies } from "./debian/apt-proxy.ts";
 import { mirrorArchives, readAptSources } from "./debian/apt-sources.ts";
 import { type IndexContext, kernelDependency, type Package, readIndexes } from "./debian/archive.ts";
-import { readDeb, type UnpackedFile, type Wanted } from "./debian/deb.ts";
+import { type Collection, readDeb, type UnpackedFile, type Wanted } from "./debian/deb.ts";
 import { discardDownload, withDownload } from "./debian/download.ts";
 import { Transport } from "./debian/transport.ts";
+import { MODULE_FILE, modulesArchive } from "./guest-modules.ts";
 import type { Progress } from "./progress.ts";
 
 export interface PullOptions {
@@ -59,7 +60,7 @@ export async function pull(entry: CatalogEntry, options: PullOptions): Promise<M
   }
 }
 
-type ImageFiles = Pick<Manifest, "kernel" | "busybox" | "systemMap">;
+type ImageFiles = Pick<Manifest, "kernel" | "busybox" | "systemMap" | "modules">;
 
 async function unpackAll(
   kernel: Package,
@@ -67,12 +68,15 @@ async function unpackAll(
   directory: string,
   context: IndexContext,
 ): Promise<ImageFiles> {
-  const fromKernel = await unpack(kernel, { kernel: /^boot\/vmlinuz-/, systemMap: /^boot\/System\.map-/ }, context);
+  const modules = { pattern: MODULE_FILE, files: [] as UnpackedFile[] };
+  const wanted = { kernel: /^boot\/vmlinuz-/, systemMap: /^boot\/System\.map-/ };
+  const fromKernel = await unpack(kernel, wanted, context, modules);
   const fromBusybox = await unpack(busybox, { busybox: /^(usr\/)?bin\/busybox$/ }, context);
   const systemMap = fromKernel.systemMap;
   const files = {
     kernel: await store(fromKernel.kernel, kernel, directory),
     busybox: await store(fromBusybox.busybox, busybox, directory),
+    modules: await store({ path: "modules.cpio", data: modulesArchive(modules.files) }, kernel, directory),
     ...(systemMap &&
       systemMap.data.length >= SMALLEST_SYSTEM_MAP && { systemMap: await store(systemMap, kernel, directory) }),
   };
@@ -85,10 +89,11 @@ async function unpack<Key extends string>(
   source: Package,
   wanted: Wanted<Key>,
   context: IndexContext,
+  collect?: Collection,
 ): Promise<Partial<Record<Key, UnpackedFile>>> {
   return withDownload(context.transport, source.deb, context.directory, context.progress, (path) => {
     context.progress.advance(`unpacking ${source.name}`, 0);
-    return readDeb(path, wanted);
+    return readDeb(path, wanted, collect);
   });
 }
 

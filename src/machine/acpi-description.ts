@@ -2,7 +2,17 @@ import { type AcpiDescription, comPort, rtc } from "../firmware/acpi/description
 import { IOAPIC_DEFAULT_BASE } from "../spec/ioapic.ts";
 import { LAPIC_DEFAULT_BASE } from "../spec/lapic.ts";
 import { RST_CNT_RST_CPU, RST_CNT_SYS_RST } from "../spec/system-control.ts";
-import { IRQ, PM_TIMER_BITS, PORT, RESET_CONTROL_PORT, SLEEP_TYPE_S5, TIMER_GSI } from "./board-map.ts";
+import {
+  IRQ,
+  PCI_ECAM,
+  PCI_IRQS,
+  PCI_WINDOW,
+  PM_TIMER_BITS,
+  PORT,
+  RESET_CONTROL_PORT,
+  SLEEP_TYPE_S5,
+  TIMER_GSI,
+} from "./board-map.ts";
 
 /**
  * What ACPI says of the board. The keyboard controller is left out: with nothing plugged into it a guest need not look
@@ -31,6 +41,7 @@ export function acpiDescription(vcpus: number): AcpiDescription {
       comPort(2, PORT.COM2.first, IRQ.COM2),
       rtc(PORT.RTC.first, IRQ.RTC),
     ],
+    pci: { window: PCI_WINDOW, ecam: PCI_ECAM, interrupts: PCI_IRQS, configPorts: PORT.PCI_CONFIG },
     vga: false,
   };
 }

@@ -43,6 +43,14 @@ export const PM_TIMER_BITS = 32;
 /** PCI functions by bus << 8 | device << 3 | function: a bare host bridge, as PCI buses must have one. */
 export const HOST_BRIDGE = { address: 0, vendorId: 0x1b36, deviceId: 0x0008 } as const;
 
+/** Slots from here on are for devices. */
+export const PCI_FIRST_DEVICE = 1;
+/** Interrupts of INTA, by slot; both interrupt controllers have them. */
+export const PCI_IRQS = [10, 11] as const;
+/** Where functions' memory is put, and configuration space for bus 0. */
+export const PCI_WINDOW = { address: 0xc000_0000, length: 0x2000_0000 } as const;
+export const PCI_ECAM = { address: 0xe000_0000, length: 0x10_0000 } as const;
+
 /** Guest-physical addresses that the engine may use for itself, in the firmware area below 4 GiB. */
 export const IDENTITY_MAP_ADDRESS = 0xfffb_c000;
 export const TSS_ADDRESS = 0xfffb_d000;

@@ -1,8 +1,12 @@
 import { expect, test } from "vitest";
+import { MemoryDisk } from "../backend/block/memory-disk.ts";
 import { MemoryBackend } from "../backend/chardev/memory-backend.ts";
 import { ManualClock } from "../base/clock.ts";
+import { SeededRandom } from "../base/random.ts";
 import { unconnected } from "../bus/interrupt-line.ts";
+import { createFlatMemory } from "../memory/slot-memory.ts";
 import { Board } from "./board.ts";
+import { PCI_WINDOW } from "./board-map.ts";
 import { cmosContents } from "./cmos-contents.ts";
 
 const MIB = 1024 * 1024;
@@ -12,7 +16,11 @@ function create() {
   const serial = new MemoryBackend();
   const debugConsole = new MemoryBackend();
   const config = { memorySize: 64 * MIB, debugExit: true };
-  const board = new Board(config, { clock, serial, debugConsole, interruptLine: () => unconnected });
+  const memory = createFlatMemory(MIB);
+  const disks = [{ disk: new MemoryDisk(MIB), serial: "test" }];
+  const random = new SeededRandom(7);
+  const signals = { interruptLine: () => unconnected, signalMsi() {} };
+  const board = new Board(config, { clock, serial, debugConsole, memory, disks, random, ...signals });
   return { board, clock, serial, debugConsole };
 }
 
@@ -60,6 +68,9 @@ test("registers survive random accesses, and their state what JSON keeps", () =>
     const answer = board.ports.read(port, size);
     if (!(Number.isInteger(answer) && answer >= 0 && answer < 2 ** (8 * size)))
       throw new Error(`seed ${seed} step ${step}: port ${port.toString(16)} size ${size} reads ${answer}`);
+    const address = PCI_WINDOW.address + (next(3) << 16) + (next(6) << 12) + next(64);
+    if (next(2) === 0) board.mmio.write(address, size, value);
+    board.mmio.read(address, size);
     if (next(100) === 0) {
       clock.time += next(2e9);
       serial.feed([value & 0xff]);

@@ -1,5 +1,7 @@
+import type { BlockBackend } from "../backend/block/block.ts";
 import { type CharBackend, nullBackend } from "../backend/chardev/chardev.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
 import type { Device, DeviceState } from "../bus/device.ts";
 import type { InterruptLine } from "../bus/interrupt-line.ts";
 import { MmioSpace } from "../bus/mmio.ts";
@@ -11,12 +13,19 @@ import { AcpiPm } from "../device/acpi-pm.ts";
 import { DebugConsole, DebugExit, PostPort } from "../device/debug-ports.ts";
 import { I8042 } from "../device/i8042.ts";
 import { PciConfigPorts } from "../device/pci/config-ports.ts";
-import { HostBridge } from "../device/pci/host-bridge.ts";
+import type { SignalMsi } from "../device/pci/msix.ts";
 import { Rtc } from "../device/rtc.ts";
 import { ResetControl, SystemControlPortA } from "../device/system-control.ts";
 import { Uart16550 } from "../device/uart16550.ts";
-import { HOST_BRIDGE, IRQ, PM_TIMER_BITS, PORT, RESET_CONTROL_PORT, SLEEP_TYPE_S5 } from "./board-map.ts";
+import { VirtioBlk } from "../device/virtio/virtio-blk.ts";
+import type { VirtioFunction } from "../device/virtio/virtio-device.ts";
+import { VirtioPci } from "../device/virtio/virtio-pci.ts";
+import { VirtioRng } from "../device/virtio/virtio-rng.ts";
+import type { GuestMemory } from "../memory/guest-memory.ts";
+import { PCI_CLASS } from "../spec/pci/config-space.ts";
+import { IRQ, PM_TIMER_BITS, PORT, RESET_CONTROL_PORT, SLEEP_TYPE_S5 } from "./board-map.ts";
 import { cmosContents } from "./cmos-contents.ts";
+import { PciBus } from "./pci-bus.ts";
 
 export interface BoardConfig {
   /** Bytes of RAM. */
@@ -35,8 +44,22 @@ export interface BoardGlue {
   readonly debugConsole?: CharBackend | undefined;
   /** Hears when, in ns of machine time, `poll` must be called for the sake of timers; Infinity: never. */
   readonly onDeadline?: ((deadline: number) => void) | undefined;
-  /** The wire of an ISA interrupt. */
+  /** The wire of an interrupt that both interrupt controllers have. */
   readonly interruptLine: (irq: number) => InterruptLine;
+  readonly signalMsi: SignalMsi;
+  readonly memory: GuestMemory;
+  /** Disks, each behind a virtio device. */
+  readonly disks?: readonly BoardDisk[] | undefined;
+  /** What the virtio entropy device gives; without it there is no such device. */
+  readonly random?: Random | undefined;
+}
+
+/** A disk and what its guest reads as its serial number. */
+export interface BoardDisk {
+  readonly disk: BlockBackend;
+  readonly serial: string;
+  /** Told of an error of the host's. */
+  readonly onError?: ((error: Error) => void) | undefined;
 }
 
 /** The end that a device asked for. */
@@ -58,6 +81,7 @@ export class Board {
   private readonly com1: Uart16550;
   private readonly com2: Uart16550;
   private readonly pm: AcpiPm;
+  private readonly pci: PciBus;
   private readonly devices: readonly Device[];
   private readonly line: (irq: number) => InterruptLine;
   // state
@@ -71,11 +95,12 @@ export class Board {
     this.com2 = new Uart16550("com2", { backend: glue.serial2 ?? nullBackend, interrupt: this.line(IRQ.COM2) });
     this.pm = this.createPm();
     const rtc = new Rtc({ timers: this.timers, interrupt: this.line(IRQ.RTC) }, cmosContents(config.memorySize));
+    this.pci = new PciBus({ mmio: this.mmio, line: this.line, signalMsi: glue.signalMsi });
     this.claim("com1", PORT.COM1, this.com1);
     this.claim("com2", PORT.COM2, this.com2);
     this.claim("rtc", PORT.RTC, rtc);
     this.claim("post", PORT.POST, this.post);
-    this.devices = [this.com1, this.com2, this.pm, rtc, ...this.addKeyboardController(), ...this.addPci()];
+    this.devices = [this.com1, this.com2, this.pm, rtc, ...this.addKeyboardController(), ...this.addPci(glue)];
     if (config.debugExit) this.claim("debug-exit", PORT.DEBUG_EXIT, this.createDebugExit());
     if (glue.debugConsole) {
       this.claim("debug-console", PORT.DEBUG_CONSOLE, new DebugConsole({ backend: glue.debugConsole }));
@@ -85,6 +110,7 @@ export class Board {
   reset(): void {
     this.end = undefined;
     for (const device of this.devices) device.reset();
+    this.pci.place();
   }
 
   /** Lets input in and timers fire: called whenever a vCPU was asked to come out. */
@@ -142,12 +168,17 @@ export class Board {
     return [a20, i8042];
   }
 
-  private addPci(): Device[] {
+  private addPci({ disks = [], random, memory }: BoardGlue): Device[] {
     const resetControl = new ResetControl({ onReset: this.onReset });
-    const functions = new Map([[HOST_BRIDGE.address, new HostBridge(HOST_BRIDGE)]]);
     const others = new Map([[RESET_CONTROL_PORT - PORT.PCI_CONFIG.first, resetControl]]);
-    const config = new PciConfigPorts(functions, others);
+    const config = new PciConfigPorts(this.pci.functions, others);
     this.claim("pci-config", PORT.PCI_CONFIG, config);
-    return [resetControl, config];
+    const virtio = (what: VirtioFunction, classCode: number) =>
+      this.pci.add((glue) => new VirtioPci(what, { classCode }, { ...glue, memory }));
+    const blocks = disks.map(({ disk, serial, onError }, index) =>
+      virtio(new VirtioBlk({ name: `virtio-blk-${index}`, serial }, { disk, memory, onError }), PCI_CLASS.SCSI),
+    );
+    const rng = random ? [virtio(new VirtioRng(random), PCI_CLASS.OTHER)] : [];
+    return [resetControl, config, ...blocks, ...rng];
   }
 }

@@ -1,7 +1,9 @@
 import type { CharBackend } from "../backend/chardev/chardev.ts";
 import { UserError } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
 import { create } from "../base/struct-layout.ts";
+import type { SignalMsi } from "../device/pci/msix.ts";
 import { writeAcpiTables } from "../firmware/acpi/build.ts";
 import type { BootModule } from "../firmware/boot-request.ts";
 import type { BootMode } from "../firmware/initial-state.ts";
@@ -20,7 +22,7 @@ import type { KvmCpuid2 } from "../spec/kvm/vcpu-struct.ts";
 import { KVM_PIT_SPEAKER_DUMMY, kvm_pit_config, kvm_userspace_memory_region } from "../spec/kvm/vm-struct.ts";
 import type { CpuIdentity } from "../spec/x86/cpu-model.ts";
 import { acpiDescription } from "./acpi-description.ts";
-import { Board, type BoardState } from "./board.ts";
+import { Board, type BoardDisk, type BoardState } from "./board.ts";
 import { IDENTITY_MAP_ADDRESS, TSS_ADDRESS, VCPUS_MAXIMUM } from "./board-map.ts";
 import { MachineControl, REQUEST } from "./control.ts";
 import { type CpuRequest, parseCpu, requestedFeatures } from "./cpu-model.ts";
@@ -82,6 +84,9 @@ export interface MachineGlue {
   /** The outside of COM2, likewise; without it nothing is connected there. */
   readonly serial2?: CharBackend | undefined;
   readonly debugConsole?: CharBackend | undefined;
+  readonly disks?: readonly BoardDisk[] | undefined;
+  /** What the virtio entropy device gives; without it there is no such device. */
+  readonly random?: Random | undefined;
   /** Wakes the machine for its devices' timers; without it they are looked at only when something else wakes it. */
   readonly alarm?: Alarm | undefined;
   /** Requests from other threads. */
@@ -177,7 +182,12 @@ export class Machine {
     const { clock, serial, serial2, debugConsole, alarm } = glue;
     const onDeadline = (deadline: number) => alarm?.set((deadline - clock.now()) / 1e6);
     const interruptLine = (irq: number) => new GsiLine(this.vm, irq);
-    return new Board(this.config, { clock, serial, serial2, debugConsole, onDeadline, interruptLine });
+    const signalMsi: SignalMsi = (low, high, data) => void this.vm.signalMsi(low, high, data);
+    const { disks, random } = glue;
+    const { memory } = this.vm;
+    return new Board(this.config, {
+      ...{ clock, serial, serial2, debugConsole, disks, random, onDeadline, interruptLine, signalMsi, memory },
+    });
   }
 
   private load(): void {

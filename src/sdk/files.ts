@@ -5,7 +5,7 @@ import { UserError } from "../base/assert.ts";
 import { concat } from "../image/cpio.ts";
 import { type ExecChannel, prepareExec } from "../image/exec-channel.ts";
 import { EXEC_APPEND } from "../image/exec-protocol.ts";
-import { type Image, resolveImage } from "../image/image.ts";
+import { type Image, type ImageOptions, resolveImage } from "../image/image.ts";
 import type { BootSource } from "../machine/machine.ts";
 import type { FileSource, MachineOptions } from "./options.ts";
 
@@ -28,19 +28,22 @@ export async function loadBootFiles(options: MachineOptions): Promise<BootFiles>
     readSource(options.initrd, "initrd"),
     Promise.all((options.modules ?? []).map(readModule)),
   ]);
-  const image = needsImage(options) ? await resolveImage(options.image, options) : undefined;
+  const drivers = (options.disks ?? []).length > 0;
+  const image = needsImage(options) ? await resolveImage(options.image, imageOptions(options, drivers)) : undefined;
   const exec = options.command === undefined ? undefined : prepareExec(options.command, execOptions(options));
-  const [root, kernel, kept] = await Promise.all([
+  const [root, kernel, kept, driverFiles] = await Promise.all([
     initrd ?? readSource(image?.initrd, "initrd"),
     given ?? readSource(image!.kernel, "kernel"),
     given ? undefined : readUnpacked(image?.unpackedKernel),
+    drivers && !given && initrd === undefined ? readSource(image?.modules, "modules") : undefined,
   ]);
+  const parts = [root, exec?.initrd, driverFiles].filter((part) => part !== undefined);
   const boot = {
     kernel: kernel!,
     unpacked: kept ?? (await unpack(kernel!)),
     kernelName: nameOf(options.kernel ?? image!.kernel),
     commandLine: commandLine(options, image),
-    initrd: exec && root ? concat([root, exec.initrd]) : root,
+    initrd: parts.length > 1 ? concat(parts) : root,
     modules,
   };
   return { boot, image, exec: exec?.channel };
@@ -56,6 +59,10 @@ function checkTogether({ command, initrd }: MachineOptions): void {
 
 function needsImage({ kernel, image, command }: MachineOptions): boolean {
   return kernel === undefined || image !== undefined || command !== undefined;
+}
+
+function imageOptions({ arch, mirror, progress }: MachineOptions, modules: boolean): ImageOptions {
+  return { arch, mirror, progress, modules };
 }
 
 function execOptions({ commandInput }: MachineOptions): { stdin: boolean } {

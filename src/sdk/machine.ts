@@ -13,6 +13,7 @@ import { deferred } from "./deferred.ts";
 import type { BootFiles } from "./files.ts";
 import { followCommand, type GuestCommand } from "./guest-command.ts";
 import { GuestStream } from "./guest-stream.ts";
+import type { DiskOptions } from "./options.ts";
 import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.ts";
 
 /** How long a machine that was told to stop may take before its thread is ended. */
@@ -23,6 +24,14 @@ export interface MachineStats {
   readonly instructions: number;
   /** Since the machine began to run, in seconds of real time. */
   readonly seconds: number;
+}
+
+/** What a machine is made of. */
+interface MachineParts {
+  readonly config: MachineConfig;
+  readonly files: BootFiles;
+  readonly modules: WasmModules;
+  readonly disks: readonly DiskOptions[];
 }
 
 /** A machine that runs in a thread of its own. `startMachine` makes one. */
@@ -46,22 +55,22 @@ export class Machine {
   #stats: MachineStats = { instructions: 0, seconds: 0 };
   #startTime = 0;
 
-  private constructor(worker: Worker, config: MachineConfig, files: BootFiles, modules: WasmModules) {
+  private constructor(worker: Worker, { config, files, modules, disks }: MachineParts) {
     const console = createChannel();
     const command = files.exec && createChannel();
     this.image = files.image;
     this.console = new GuestStream(this.#openPort(console));
     this.command = files.exec && followCommand(this.#openPort(command!), files.exec, () => this.#stopQuietly());
     this.#worker = worker;
-    this.#setUp({ config, modules, console, command });
+    this.#setUp({ config, modules, console, command, disks });
     this.exited = this.#end.promise;
     this.exited.then(this.#release, this.#release);
     void this.#alarm.serve(() => this.#kick());
   }
 
   /** Starts a machine in a thread that waits for its WorkerSetup; resolves when it runs. Throws UserError. */
-  static async start(worker: Worker, config: MachineConfig, files: BootFiles, modules: WasmModules): Promise<Machine> {
-    const machine = new Machine(worker, config, files, modules);
+  static async start(worker: Worker, parts: MachineParts): Promise<Machine> {
+    const machine = new Machine(worker, parts);
     await Promise.race([machine.#started.promise, machine.exited]);
     return machine;
   }

@@ -1,3 +1,4 @@
+import type { DiskFormat } from "../backend/block/open.ts";
 import { UserError } from "../base/assert.ts";
 import type { Arch } from "../image/catalog.ts";
 import type { Progress } from "../image/progress.ts";
@@ -11,6 +12,16 @@ export type FileSource = string | Uint8Array;
 export interface ModuleSource {
   readonly file: FileSource;
   readonly commandLine?: string | undefined;
+}
+
+/** A disk of the machine: an image file, which belongs to the machine while it runs. */
+export interface DiskOptions {
+  readonly file: string;
+  /** Found out from the file's first bytes if not given. */
+  readonly format?: DiskFormat | undefined;
+  readonly readOnly?: boolean | undefined;
+  /** What the guest reads as its serial number, up to 20 characters; the place among the disks if not given. */
+  readonly serial?: string | undefined;
 }
 
 /** What to boot and on what. Nothing of it is needed: the default image boots with 512 MiB. */
@@ -35,6 +46,8 @@ export interface MachineOptions {
   readonly progress?: Progress | undefined;
   /** RAM, 32 MiB to 3 GiB: bytes, or text such as "512M" or "1G"; 512 MiB by default. */
   readonly memory?: number | string | undefined;
+  /** Disks, /dev/vda and so on in Linux. Each is written to unless `readOnly`; use an overlay to keep an image as it is. */
+  readonly disks?: readonly DiskOptions[] | undefined;
   /** Number of CPUs, 1 by default. */
   readonly cpus?: number | undefined;
   /** CPU model and features: "MODEL[,+FEATURE,-FEATURE]"; `cpuModels` lists them. "x86-64-v2" by default. */

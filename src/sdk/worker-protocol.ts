@@ -5,6 +5,7 @@ import type { WasmModules } from "../engine/wasm/library.ts";
 import type { SharedVcpu } from "../engine/wasm/shared-vcpu.ts";
 import type { MachineConfig } from "../machine/machine.ts";
 import type { Outcome } from "../machine/outcome.ts";
+import type { DiskOptions } from "./options.ts";
 
 /** What the worker waits for: the first message to it, and the only one. */
 export interface WorkerSetup {
@@ -13,6 +14,8 @@ export interface WorkerSetup {
   /** COM1 and, if a command runs there, COM2. */
   readonly console: SharedChannel;
   readonly command: SharedChannel | undefined;
+  /** Disks, whose locks the other thread holds. */
+  readonly disks: readonly DiskOptions[];
   /** Words of the SharedAlarm and the MachineControl. */
   readonly alarm: Int32Array;
   readonly control: Int32Array;

@@ -2,16 +2,19 @@
 
 import { parentPort } from "node:worker_threads";
 import { SharedAlarm } from "../backend/alarm.ts";
+import { openDisk } from "../backend/block/open.ts";
 import { RingBackend } from "../backend/chardev/ring-backend.ts";
 import { assert, UserError } from "../base/assert.ts";
 import { WasmEngine } from "../engine/wasm/engine.ts";
 import { WasmVcpu } from "../engine/wasm/vcpu.ts";
 import { KvmError } from "../kvm/errno.ts";
+import type { BoardDisk } from "../machine/board.ts";
 import { MachineControl } from "../machine/control.ts";
 import { Machine } from "../machine/machine.ts";
 import { ENOMEM } from "../spec/kvm/errno.ts";
 import { HostClock } from "./host-clock.ts";
 import { HostRandom } from "./host-random.ts";
+import type { DiskOptions } from "./options.ts";
 import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.ts";
 
 interface Consoles {
@@ -23,19 +26,35 @@ function post(message: WorkerMessage): void {
   parentPort!.postMessage(message);
 }
 
-function createMachine(setup: WorkerSetup, consoles: Consoles): Machine {
+function createMachine(setup: WorkerSetup, consoles: Consoles, disks: readonly BoardDisk[]): Machine {
   const clock = new HostClock();
+  const random = new HostRandom();
   return new Machine(setup.config, {
-    engine: new WasmEngine(setup.modules, clock, new HostRandom()),
+    engine: new WasmEngine(setup.modules, clock, random),
     clock,
     ...consoles,
+    disks,
+    random,
     alarm: new SharedAlarm(setup.alarm),
     control: new MachineControl(setup.control),
   });
 }
 
 function run(setup: WorkerSetup, consoles: Consoles): void {
-  const machine = createMachine(setup, consoles);
+  const disks = setup.disks.map(openBoardDisk);
+  try {
+    runMachine(createMachine(setup, consoles, disks));
+  } finally {
+    for (const { disk } of disks) disk.close();
+  }
+}
+
+function openBoardDisk({ file, format, readOnly = false, serial }: DiskOptions, index: number): BoardDisk {
+  const disk = openDisk(file, { format, readOnly, lock: false });
+  return { disk, serial: serial ?? `tskvm-${index}` };
+}
+
+function runMachine(machine: Machine): void {
   const vcpu = machine.vcpus[0];
   assert(vcpu instanceof WasmVcpu, "the engine here is wasm");
   post({ type: "started", vcpu: vcpu.shared });

@@ -25,6 +25,8 @@ describe("an error names its cause and a remedy, with status 1 and without a sta
     ["memory that is no amount", ["run", "--memory", "much"], /"much" is not an amount/, /512M or 1G/],
     ["memory that the machine does not take", ["run", "--memory", "16M"], /16 MiB/, /32 to 3072 MiB/],
     ["too little memory for the kernel", ["run", "--kernel", large, "-m", "64M"], /memory/, /\n {2}\S/],
+    ["a disk that is not there", ["run", "--disk", `${missing}.qcow2`], /nowhere.qcow2 does not exist/, /disk create/],
+    ["a disk's wrong word", ["run", "--disk", `${text},fromat=raw`], /does not know "fromat=raw"/, /mean format\?/],
     ["the host engine", ["run", "--engine", "host"], /not built yet/, /--engine wasm/],
     [
       "a CPU model that there is not",

@@ -1,20 +1,9 @@
-import { type Arch, resolveImage, startMachine, UserError } from "tskvm";
-import { describe, expect, type TestContext, test } from "vitest";
+import { startMachine } from "tskvm";
+import { describe, expect, test } from "vitest";
+import { needImage } from "./need-image.ts";
 import { tskvm } from "./tskvm.ts";
 
 const BOOT_MS = 180_000;
-
-/** Gets an image, the architecture's default one unless named, into the cache, or skips the test for want of it. */
-async function needImage(context: TestContext, arch: Arch, name?: string): Promise<void> {
-  const why = await resolveImage(name, { arch }).then(
-    () => undefined,
-    (error: unknown) => {
-      if (error instanceof UserError) return error.message;
-      throw error;
-    },
-  );
-  context.skip(why !== undefined, `no kernel for ${arch}: ${why}`);
-}
 
 describe("a stock Debian kernel", () => {
   for (const [arch, machine] of [
@@ -32,7 +21,7 @@ describe("a stock Debian kernel", () => {
 
   for (const image of ["debian", "debian-686"])
     test(`of image ${image} boots as well`, { timeout: BOOT_MS }, async (context) => {
-      await needImage(context, image === "debian" ? "amd64" : "i386", image);
+      await needImage(context, image === "debian" ? "amd64" : "i386", { name: image });
       const result = await tskvm(["run", "--image", image, "--exec", "uname -r", "--timeout", "170"]);
       expect(result).toMatchObject({ status: 0, stderr: "" });
       expect(result.stdout).toMatch(image === "debian" ? /^6\.1\.\d+-\d+-amd64\n$/ : /^6\.1\.\d+-\d+-686\n$/);

@@ -5,6 +5,8 @@ import { type FileLock, lockFile } from "./file-lock.ts";
 
 export interface HostFileOptions {
   readonly readOnly?: boolean;
+  /** false if the caller holds the file's lock. */
+  readonly lock?: boolean | undefined;
   /** Make a new file; one that is there is an error. */
   readonly create?: boolean;
 }
@@ -18,13 +20,13 @@ export class HostFile implements Storage {
   #size: number;
 
   /** Opens a file. Throws UserError if it cannot be opened or somebody writes to it. */
-  constructor(path: string, { readOnly = false, create = false }: HostFileOptions = {}) {
+  constructor(path: string, { readOnly = false, create = false, lock = true }: HostFileOptions = {}) {
     this.name = path;
     this.readOnly = readOnly;
     this.#fd = open(path, create ? "wx+" : readOnly ? "r" : "r+");
     try {
       this.#size = sizeOf(this.#fd, path);
-      this.#lock = readOnly ? undefined : lockFile(path);
+      this.#lock = readOnly || !lock ? undefined : lockFile(path);
     } catch (error) {
       closeSync(this.#fd);
       throw error;

@@ -16,6 +16,8 @@ export interface OpenDiskOptions {
   /** Found out from the file's first bytes if not given. */
   readonly format?: DiskFormat | undefined;
   readonly readOnly?: boolean;
+  /** false if the caller holds the file's lock. */
+  readonly lock?: boolean;
   /** Open this layer alone; what it does not store then reads as zeros. */
   readonly withoutBacking?: boolean;
   /** Leave an image as it is that was not closed properly, instead of repairing it. */
@@ -27,7 +29,7 @@ const CHAIN_MAXIMUM = 200;
 
 /** Opens a disk image with the files under it, which are only read. Throws UserError. */
 export function openDisk(path: string, options: OpenDiskOptions = {}): BlockBackend {
-  const file = new HostFile(path, { readOnly: options.readOnly ?? false });
+  const file = new HostFile(path, { readOnly: options.readOnly ?? false, lock: options.lock });
   try {
     const format = options.format ?? probeFormat(file);
     if (format === "raw") return new RawImage(file, { probed: options.format === undefined });

@@ -32,6 +32,15 @@ const WITH_HPET: AcpiDescription = {
   ...PC,
   hpet: { address: 0xfed0_0000, eventTimerBlockId: 0x8086_a201, minimumTick: 0x80 },
 };
+const WITH_PCI: AcpiDescription = {
+  ...PC,
+  pci: {
+    window: { address: 0xc000_0000, length: 0x2000_0000 },
+    ecam: { address: 0xe000_0000, length: 0x10_0000 },
+    interrupts: [10, 11],
+    configPorts: { first: 0xcf8, length: 8 },
+  },
+};
 
 function sum(bytes: Uint8Array): number {
   return bytes.reduce((total, byte) => total + byte, 0) & 0xff;
@@ -51,6 +60,7 @@ describe("the ACPI tables", () => {
   test("have the accepted bytes", () => {
     expectGolden("acpi/pc.txt", dump(buildAcpiTables(PC)));
     expectGolden("acpi/pc-hpet.txt", dump(buildAcpiTables(WITH_HPET)));
+    expectGolden("acpi/pc-pci.txt", dump(buildAcpiTables(WITH_PCI)));
   });
 
   test.each([1, 2, 255, 300, 1024])("of %i processors add up, say their length and do not overlap", (vcpus) => {

@@ -8,6 +8,9 @@ import {
   GAS_SYSTEM_MEMORY,
   HPET,
   HPET_REVISION,
+  MCFG,
+  MCFG_ALLOCATION,
+  MCFG_REVISION,
   RSDP,
   RSDP_ALIGN,
   RSDP_REVISION,
@@ -20,7 +23,7 @@ import { LOW_MEMORY } from "../../spec/x86/low-memory.ts";
 import { concat, utf8 } from "../bytes.ts";
 import { roundUp } from "../placement.ts";
 import { littleEndian } from "./aml.ts";
-import type { AcpiDescription } from "./description.ts";
+import type { AcpiDescription, PciDescription } from "./description.ts";
 import { dsdt } from "./dsdt.ts";
 import { fadt } from "./fadt.ts";
 import { madt } from "./madt.ts";
@@ -53,6 +56,7 @@ export function buildAcpiTables(machine: AcpiDescription, base: number = LOW_MEM
   const dsdtAt = add("DSDT", dsdt(machine));
   const listed = [add("FACP", fadt(machine, facsAt, dsdtAt)), add("APIC", madt(machine))];
   if (machine.hpet) listed.push(add("HPET", hpet(machine.hpet)));
+  if (machine.pci) listed.push(add("MCFG", mcfg(machine.pci)));
   const rsdtAt = add("RSDT", describedTable("RSDT", RSDT_REVISION, addressList(listed, 4)));
   const xsdtAt = add("XSDT", describedTable("XSDT", XSDT_REVISION, addressList(listed, 8)));
   tables.unshift({ signature: RSDP_SIGNATURE, addr: base, bytes: rsdp(rsdtAt, xsdtAt) });
@@ -88,6 +92,11 @@ function rsdp(rsdt: number, xsdt: number): Uint8Array {
 
 function facs(): Uint8Array {
   return record(FACS, { Signature: utf8("FACS"), Length: FACS.size, Version: FACS_VERSION });
+}
+
+function mcfg({ ecam }: PciDescription): Uint8Array {
+  const allocation = record(MCFG_ALLOCATION, { BaseAddress: ecam.address });
+  return finish(concat([record(MCFG, {}), allocation]), "MCFG", MCFG_REVISION);
 }
 
 function hpet({ address, eventTimerBlockId, minimumTick }: NonNullable<AcpiDescription["hpet"]>): Uint8Array {

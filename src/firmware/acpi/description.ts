@@ -12,10 +12,24 @@ export interface AcpiDescription {
   /** Writing `value` to the I/O port resets the machine. */
   readonly reset?: { readonly port: number; readonly value: number } | undefined;
   readonly devices: readonly DeviceDescription[];
+  /** The PCI bus, if there is one. */
+  readonly pci?: PciDescription | undefined;
   /** Whether there is VGA hardware. */
   readonly vga: boolean;
   /** An HPET at this address. */
   readonly hpet?: { readonly address: number; readonly eventTimerBlockId: number; readonly minimumTick: number };
+}
+
+/** PCI bus 0. */
+export interface PciDescription {
+  /** Addresses that its functions may be at. */
+  readonly window: { readonly address: number; readonly length: number };
+  /** Configuration space of the bus in memory. */
+  readonly ecam: { readonly address: number; readonly length: number };
+  /** The global system interrupts of INTA, by slot. */
+  readonly interrupts: readonly number[];
+  /** Ports 0xcf8 to 0xcff: those before and behind belong to the bus. */
+  readonly configPorts: { readonly first: number; readonly length: number };
 }
 
 export interface IoApicDescription {

@@ -14,19 +14,26 @@ const AR_HEADER_BYTES = 60;
 /** The files wanted, by a pattern for their path in the package; the result has the same keys. */
 export type Wanted<Key extends string> = Record<Key, RegExp>;
 
+/** Every file that fits a pattern, besides those that are wanted. */
+export interface Collection {
+  readonly pattern: RegExp;
+  readonly files: UnpackedFile[];
+}
+
 /**
- * The first file that fits each pattern; undefined for one that no file fits. Reads no further than needed.
- * Throws a UserError if the file is no package.
+ * The first file that fits each pattern; undefined for one that no file fits. Reads no further than needed, but to the
+ * end if there is something to collect. Throws a UserError if the file is no package.
  */
 export async function readDeb<Key extends string>(
   path: string,
   wanted: Wanted<Key>,
+  collect?: Collection,
 ): Promise<Partial<Record<Key, UnpackedFile>>> {
   const handle = await open(path);
   try {
     const data = await findDataMember(handle);
     const input = createReadStream(path, { start: data.start, end: data.start + data.size - 1 });
-    return await pickFiles(decompress(input, data.suffix), wanted);
+    return await pickFiles(decompress(input, data.suffix), wanted, collect);
   } catch (error) {
     if (error instanceof UserError || (error as NodeJS.ErrnoException).syscall !== undefined) throw error;
     throw new UserError(`cannot unpack a package: ${(error as Error).message}`, "Name another mirror with --mirror.");
@@ -71,6 +78,7 @@ async function readText(handle: FileHandle, position: number, length: number): P
 async function pickFiles<Key extends string>(
   tar: AsyncIterable<Uint8Array>,
   wanted: Wanted<Key>,
+  collect: Collection | undefined,
 ): Promise<Partial<Record<Key, UnpackedFile>>> {
   const found: Partial<Record<Key, UnpackedFile>> = {};
   const keys = Object.keys(wanted) as Key[];
@@ -79,12 +87,15 @@ async function pickFiles<Key extends string>(
   for await (const { header, body } of entries) {
     const path = header.name.replace(/^\.?\//, "");
     const key = keys.find((item) => found[item] === undefined && wanted[item].test(path));
-    if (key === undefined || (header.type ?? "file") !== "file") {
+    const isCollected = collect?.pattern.test(path) ?? false;
+    if ((key === undefined && !isCollected) || (header.type ?? "file") !== "file") {
       await body.cancel();
       continue;
     }
-    found[key] = { path, data: new Uint8Array(await new Response(body).arrayBuffer()) };
-    if (keys.every((item) => found[item] !== undefined)) break;
+    const file = { path, data: new Uint8Array(await new Response(body).arrayBuffer()) };
+    if (key !== undefined) found[key] = file;
+    if (isCollected) collect!.files.push(file);
+    if (!collect && keys.every((item) => found[item] !== undefined)) break;
   }
   return found;
 }

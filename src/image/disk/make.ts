@@ -100,6 +100,7 @@ function fill(
   name: string,
   { compress, progress = SILENT }: ConvertOptions,
 ) {
+  progress.advance(name, 0, source.size);
   try {
     copyDisk(source, target, { compress, onProgress: (done) => progress.advance(name, done, source.size) });
     target.flush();

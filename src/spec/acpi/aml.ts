@@ -29,11 +29,24 @@ export const RESOURCE = {
   END_TAG: 0x79,
   /** [ACPI 6.5 6.4.3.4] */
   MEMORY32_FIXED: 0x86,
+  /** [ACPI 6.5 6.4.3.5.2, 6.4.3.5.3] */
+  DWORD_ADDRESS_SPACE: 0x87,
+  WORD_ADDRESS_SPACE: 0x88,
 } as const;
 export const IO_DECODE_16 = 1;
 export const MEMORY_READ_WRITE = 1;
 /** Bytes of a fixed 32-bit memory descriptor after its length. [ACPI 6.5 6.4.3.4] */
 export const MEMORY32_FIXED_LENGTH = 9;
+
+/** Address space descriptors: resource types, and flags. [ACPI 6.5 6.4.3.5, tables 6.42 to 6.44] */
+export const ADDRESS_SPACE = {
+  MEMORY: 0,
+  IO: 1,
+  BUS: 2,
+  MIN_AND_MAX_FIXED: 0x0c,
+  READ_WRITE: 1,
+  ENTIRE_RANGE: 3,
+} as const;
 
 /** Plug and Play IDs of the PC's fixed devices. [ACPI 6.5 5.6.7; PNP ID list of the UEFI Forum] */
 export const PNP_ID = {
@@ -42,5 +55,7 @@ export const PNP_ID = {
   KEYBOARD: "PNP0303",
   MOUSE: "PNP0F13",
   UART16550: "PNP0501",
+  PCI_HOST: "PNP0A03",
+  MOTHERBOARD: "PNP0C02",
   PROCESSOR: "ACPI0007",
 } as const;

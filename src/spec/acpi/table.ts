@@ -72,3 +72,14 @@ export const HPET = packed("HPET", 56, {
   PageProtection: "u8",
 });
 export const HPET_REVISION = 1;
+
+/** Memory mapped configuration space: the head, and an allocation. [PCI Firmware 3.2 4.1.2] */
+export const MCFG = packed("MCFG", 44, { Header: DESCRIPTION_HEADER, Reserved: bytes(8) });
+export const MCFG_ALLOCATION = packed("MCFG_ALLOCATION", 16, {
+  BaseAddress: "u64",
+  PCISegmentGroup: "u16",
+  StartBusNumber: "u8",
+  EndBusNumber: "u8",
+  Reserved: "u32",
+});
+export const MCFG_REVISION = 1;
