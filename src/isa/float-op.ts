@@ -26,6 +26,9 @@ export const FLOAT_OP = {
   addSub: 17,
   /** DPPS, DPPD; the predicate is the immediate. */
   dot: 18,
+  /** VCVTPS2PH, with a rounding as the mode, and VCVTPH2PS. */
+  toHalf: 19,
+  fromHalf: 20,
 } as const;
 
 export const FLOAT = {
@@ -50,3 +53,17 @@ export const PREDICATES = {
   unordered: 0x8778,
   signaling: 0x6666,
 } as const;
+
+/**
+ * The first argument of the helper `fused_multiply`: FUSED.double, how many elements, which of the operands are multiplied
+ * (132, 213, 231), whether the product is negated, and what is done to the addend.
+ */
+export const FUSED = {
+  double: 1,
+  negate: 2,
+  orderShift: 2,
+  addendShift: 4,
+  lanesShift: 6,
+} as const;
+export const FUSED_ORDER = { first132: 0, first213: 1, first231: 2 } as const;
+export const FUSED_ADDEND = { add: 0, subtract: 1, addSubtract: 2, subtractAdd: 3 } as const;

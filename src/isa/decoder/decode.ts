@@ -7,6 +7,7 @@ import {
   LEAF_FORMS_SIZE,
   NO_FORM,
   REG_RULE,
+  RM_SIZE,
   SIZE_RULE,
 } from "./encoding.ts";
 import { FLAT, type Instruction, NO_REGISTER, NO_SEGMENT, PREFIX } from "./instruction.ts";
@@ -20,6 +21,7 @@ import {
   GROUPS,
   LEAF_FORMS,
   LEAF_RULE,
+  RM_LEAVES,
 } from "./tables.ts";
 import { isVex, readVex, VEX_REFUSED } from "./vex.ts";
 
@@ -99,9 +101,28 @@ export function decode(
     out.reg = (byte & 7) | ((out.rex & 1) << 3);
     return finish(bytes, offset, at, end, mode, entry, 0, out, short);
   }
+  const control = map === 1 && (byte & 0xfc) === MOV_CONTROL;
+  return decodeModrm(bytes, offset, at, end, mode, -entry * GROUP_SIZE, control, out, short);
+}
+
+/** Takes ModRM and SIB; `registers`: ModRM.mod is taken as 3. */
+function decodeModrm(
+  bytes: Uint8Array,
+  offset: number,
+  start: number,
+  end: number,
+  mode: CodeSize,
+  group: number,
+  registers: boolean,
+  out: Instruction,
+  short: DecodeStatus,
+): DecodeStatus {
+  let at = start;
   if (at >= end) return short;
-  const modrm = bytes[at++]! | (map === 1 && (byte & 0xfc) === MOV_CONTROL ? 0xc0 : 0);
-  const leaf = GROUPS[-entry * GROUP_SIZE + (modrm >= 0xc0 ? 8 + (modrm & 63) : (modrm >> 3) & 7)]!;
+  const modrm = bytes[at++]! | (registers ? 0xc0 : 0);
+  const place = (modrm >= 0xc0 ? 8 : 0) + ((modrm >> 3) & 7);
+  const found = GROUPS[group + place]!;
+  const leaf = found < 0 ? RM_LEAVES[-found * RM_SIZE + (modrm & 7)]! : found;
   if (leaf === 0) return DECODE.invalid;
   out.reg = ((modrm >> 3) & 7) | ((out.rex & 4) << 1);
   if (modrm >= 0xc0) {

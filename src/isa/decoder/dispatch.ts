@@ -8,9 +8,13 @@ import {
   GROUP_SIZE,
   LEAF_FORMS_SIZE,
   NO_FORM,
+  RM_SIZE,
   SIZE_RULE,
   vexDispatchIndex,
 } from "./encoding.ts";
+
+/** Leaves of an opcode with a ModRM byte while the tables are built: 8 for memory by reg, then 64 for mod = 3 by reg and rm. */
+const SLOT_SIZE = 72;
 
 const ALL_PREFIXES = MANDATORY.map((_, n) => n);
 
@@ -34,8 +38,9 @@ interface Slot {
 interface DispatchTables {
   /** By dispatchIndex: 0 is invalid, n > 0 is leaf n, n < 0 is group -n. */
   readonly dispatch: Int16Array;
-  /** Leaf numbers of opcodes with a ModRM byte: 8 for memory by reg, then 64 for mod = 3 by reg and rm. */
-  readonly groups: Uint16Array;
+  /** GROUP_SIZE leaf numbers each for opcodes with a ModRM byte; n < 0: by ModRM.rm, set -n of rmLeaves. */
+  readonly groups: Int16Array;
+  readonly rmLeaves: Int16Array;
   /** LEAF_FORMS_SIZE form ids of each leaf. */
   readonly forms: Uint16Array;
   /** SIZE_RULE of leaves. */
@@ -50,6 +55,7 @@ export function buildDispatch(forms: readonly Form[]): DispatchTables {
 class DispatchBuilder {
   readonly #slots = new Array<Slot | undefined>(DISPATCH_SIZE).fill(undefined);
   readonly #leaves: Leaf[] = [];
+  readonly #byForms = new Map<string, Leaf>();
 
   constructor(forms: readonly Form[]) {
     for (const own of formsByRow(forms)) this.#addRow(own, parseOpcode(own[0]!.row.opcode));
@@ -70,16 +76,26 @@ class DispatchBuilder {
   #addLeaf(forms: readonly Form[], opcode: Opcode, indices: readonly number[]): void {
     if (forms.length === 0) return;
     const rank = rankOf(opcode);
-    const number = this.#leaves.length + 1;
-    const leaf = { number, row: forms[0]!.row, rank, forms: new Uint16Array(LEAF_FORMS_SIZE).fill(NO_FORM) };
-    this.#leaves.push(leaf);
-    for (const form of forms) fillForms(leaf.forms, form);
+    const leaf = this.#leafOf(forms, rank);
     const modrm = hasModrm(leaf.row, opcode);
     const places = modrm ? positions(forms[0]!, opcode) : [0];
     for (const index of indices) {
       const slot = this.#slot(index, modrm);
       for (const place of places) this.#place(slot, place, leaf);
     }
+  }
+
+  /** The leaf of a row's forms: those in and out of 64-bit mode are mostly the same. */
+  #leafOf(forms: readonly Form[], rank: number): Leaf {
+    const key = forms.map((form) => form.id).join();
+    const known = this.#byForms.get(key);
+    if (known) return known;
+    const number = this.#leaves.length + 1;
+    const leaf = { number, row: forms[0]!.row, rank, forms: new Uint16Array(LEAF_FORMS_SIZE).fill(NO_FORM) };
+    for (const form of forms) fillForms(leaf.forms, form);
+    this.#leaves.push(leaf);
+    this.#byForms.set(key, leaf);
+    return leaf;
   }
 
   #place(slot: Slot, position: number, leaf: Leaf): void {
@@ -92,7 +108,7 @@ class DispatchBuilder {
   }
 
   #slot(index: number, modrm: boolean): Slot {
-    this.#slots[index] ??= { modrm, leaves: new Uint16Array(modrm ? GROUP_SIZE : 1) };
+    this.#slots[index] ??= { modrm, leaves: new Uint16Array(modrm ? SLOT_SIZE : 1) };
     const slot = this.#slots[index];
     if (slot.modrm !== modrm) throw new Error(`opcode slot ${index.toString(16)} with and without ModRM`);
     return slot;
@@ -104,25 +120,50 @@ class DispatchBuilder {
     this.#slots.forEach((slot, index) => {
       if (slot !== undefined) dispatch[index] = slot.modrm ? -groups.place(slot.leaves) : slot.leaves[0]!;
     });
-    return { dispatch, groups: groups.flat(), ...leafTables(this.#leaves) };
+    return { dispatch, ...groups.flat(), ...leafTables(this.#leaves) };
   }
 }
 
-/** Groups one after the other, equal ones once. */
+/** Lists of the same length one after the other, equal ones once; the first is empty, so no number is 0. */
+class Lists {
+  readonly #numbers = new Map<string, number>();
+  readonly #lists: Int16Array[];
+
+  constructor(size: number) {
+    this.#lists = [new Int16Array(size)];
+  }
+
+  /** Number of a list. */
+  place(list: Int16Array): number {
+    const key = list.join();
+    const number = this.#numbers.get(key) ?? this.#lists.push(list) - 1;
+    this.#numbers.set(key, number);
+    return number;
+  }
+
+  flat(): Int16Array {
+    return Int16Array.from(this.#lists.flatMap((list) => [...list]));
+  }
+}
+
+/** Groups, and the leaves by ModRM.rm that some of them need. */
 class Groups {
-  readonly #places = new Map<string, number>();
-  readonly #groups: Uint16Array[] = [new Uint16Array(GROUP_SIZE)];
+  readonly #groups = new Lists(GROUP_SIZE);
+  readonly #rmLeaves = new Lists(RM_SIZE);
 
   /** Number of a group; never 0. */
   place(leaves: Uint16Array): number {
-    const key = String.fromCharCode(...leaves);
-    const place = this.#places.get(key) ?? this.#groups.push(leaves) - 1;
-    this.#places.set(key, place);
-    return place;
+    const group = new Int16Array(GROUP_SIZE);
+    for (const reg of EIGHT) {
+      group[reg] = leaves[reg]!;
+      const byRm = Int16Array.from(leaves.subarray(8 + 8 * reg, 16 + 8 * reg));
+      group[8 + reg] = byRm.every((leaf) => leaf === byRm[0]) ? byRm[0]! : -this.#rmLeaves.place(byRm);
+    }
+    return this.#groups.place(group);
   }
 
-  flat(): Uint16Array {
-    return concatenate(this.#groups, GROUP_SIZE);
+  flat(): { groups: Int16Array; rmLeaves: Int16Array } {
+    return { groups: this.#groups.flat(), rmLeaves: this.#rmLeaves.flat() };
   }
 }
 

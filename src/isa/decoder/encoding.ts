@@ -28,8 +28,10 @@ export const IMMEDIATE_BYTES = Uint8Array.of(0, 1, 2, 4, 8, 3, 4, 6, 0, 1);
 /** Registers a reg field may name in a form. */
 export const REG_RULE = { any: 0, segment: 1, segmentWritten: 2, control: 3, debug: 4 } as const;
 
-/** Leaves of an opcode with a ModRM byte: 8 for memory by reg, then 64 for mod = 3 by reg and rm. */
-export const GROUP_SIZE = 72;
+/** Leaves of an opcode with a ModRM byte: 8 for memory by reg, then 8 for mod = 3 by reg. */
+export const GROUP_SIZE = 16;
+/** Leaves by ModRM.rm, where those for mod = 3 and one reg differ. */
+export const RM_SIZE = 8;
 
 /** Where encodings with a VEX prefix begin in the dispatch table, and its entries. */
 const VEX_DISPATCH = 1 << 13;

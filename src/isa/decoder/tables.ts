@@ -42,8 +42,9 @@ const tables = buildDispatch(FORMS);
 
 /** By dispatchIndex: 0 is invalid, n > 0 is leaf n, n < 0 is group -n. */
 export const DISPATCH = tables.dispatch;
-/** Leaf numbers of opcodes with a ModRM byte, GROUP_SIZE each. */
+/** Leaf numbers of opcodes with a ModRM byte, GROUP_SIZE each; n < 0: set -n of RM_LEAVES, which has RM_SIZE each. */
 export const GROUPS = tables.groups;
+export const RM_LEAVES = tables.rmLeaves;
 /** Form ids of leaves, NO_FORM where there is none. */
 export const LEAF_FORMS = tables.forms;
 /** SIZE_RULE of leaves. */

@@ -32,8 +32,8 @@ export function trapped(cpu: i32): bool {
   return load<i32>(cpu + CPU_trap) != 0;
 }
 
-/** Raises what the state of a unit demands: a vector without error code. */
-export function raise_unit(cpu: i32, vector: i32): i32 {
+/** Raises an exception whose error code, if it has one, is 0. */
+export function raise_plain(cpu: i32, vector: i32): i32 {
   raise(cpu, vector, 0);
   return 0;
 }

@@ -18,7 +18,7 @@ import { check_umip, load_table, store_table } from "./descriptor-table.ts";
 import { crc32c, udiv128, udiv64 } from "./divide.ts";
 import { deliver, deliver_raised, interrupt, name_stack_fault, software_interrupt } from "./exceptions.ts";
 import { far_call, far_jump } from "./far.ts";
-import { raise_unit } from "./fault.ts";
+import { raise_plain } from "./fault.ts";
 import { enter, into, pop_flags } from "./integer.ts";
 import { ins, io_in, io_out, outs } from "./io.ts";
 import {
@@ -40,7 +40,8 @@ import { random } from "./random.ts";
 import { far_return, iret } from "./return.ts";
 import { segment_check } from "./segment-check.ts";
 import { inhibit_if_ss, lldt, load_segment, ltr, selector_of } from "./segments.ts";
-import { simd_float, simd_float_wide } from "./simd/float.ts";
+import { simd_float, simd_float_wide, store_halves } from "./simd/float.ts";
+import { fused_multiply } from "./simd/fused.ts";
 import { clear_vectors, gather_elements, mask_load, mask_move, mask_store } from "./simd/masked.ts";
 import { carryless_multiply, compare_strings } from "./simd/text.ts";
 import { cmps, lods, movs, scas, stos } from "./strings.ts";
@@ -167,9 +168,11 @@ export {
   components_in_use,
   xrstor,
   xsave,
-  raise_unit,
+  raise_plain,
   simd_float,
   simd_float_wide,
+  fused_multiply,
+  store_halves,
   fxsave,
   fxrstor,
   gather_elements,

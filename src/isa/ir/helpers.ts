@@ -127,11 +127,15 @@ export const HELPERS = {
   ins: declare("i32 i64 i32", "i32", "faults writes"),
   outs: declare("i32 i32 i64 i32", "i32", "faults writes"),
   // fault.ts: (vector) -> 0
-  raise_unit: declare("i32", "i32", "faults"),
+  raise_plain: declare("i32", "i32", "faults"),
   // simd/float.ts: (kind, see float-op.ts; operands' low and high halves) -> low half of the result; the high one is in CPU.scratch
   simd_float: declare("i32 i64 i64 i64 i64", "i64", "faults writes"),
   // the same with operands of 256 bits; the upper three quadwords of the result are in CPU.scratch
   simd_float_wide: declare("i32 i64 i64 i64 i64 i64 i64 i64 i64", "i64", "faults writes"),
+  // (kind, linear address, operand): the low half of the result to memory
+  store_halves: declare("i32 i64 i64 i64 i64 i64", "none", "faults writes"),
+  // simd/fused.ts: (FUSED, state offsets of the first operand and destination and of the second, the third's quadwords)
+  fused_multiply: declare("i32 i32 i32 i64 i64 i64 i64", "none", "faults writes"),
   // xsave: (linear address, 1 for 64-bit pointers)
   fxsave: declare("i64 i32", "none", "faults writes"),
   fxrstor: declare("i64 i32", "none", "faults writes"),

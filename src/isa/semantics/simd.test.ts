@@ -32,7 +32,7 @@ class Registers {
     const insn = new Instruction();
     expect(decode(Uint8Array.from(bytes), 0, bytes.length, 64, insn)).toBe(0);
     const outcome = evaluate(
-      { view: this.#view, cpu: 0, helpers: { raise_unit: (_, vector) => this.#raise(vector as number) } },
+      { view: this.#view, cpu: 0, helpers: { raise_plain: (_, vector) => this.#raise(vector as number) } },
       insn,
     );
     expect(this.get(CPU.trap)).toBe(outcome === "trap" ? TRAP.exception : TRAP.none);

@@ -57,7 +57,7 @@ export const simd =
 /** #UD or #NM where SSE, or AVX for a form with a VEX prefix, is not enabled. */
 export function checkVectors(b: InstructionBuilder): void {
   const trap = b.get(isVex(b) ? CPU.avxTrap : CPU.sseTrap, "i32");
-  b.callIf(trap, b.i32(0), "raise_unit", trap);
+  b.callIf(trap, b.i32(0), "raise_plain", trap);
 }
 
 /** #UD by CR0.EM, #NM by CR0.TS, #MF for a pending x87 exception. */

@@ -3,6 +3,7 @@ import { AVX_ROWS } from "./avx.ts";
 import { BIT } from "./bit.ts";
 import { BRANCH } from "./branch.ts";
 import { DECIMAL } from "./decimal.ts";
+import { FMA_ROWS } from "./fma.ts";
 import { MOVE } from "./move.ts";
 import type { Row } from "./row.ts";
 import { SHIFT } from "./shift.ts";
@@ -30,4 +31,5 @@ export const ROWS: readonly Row[] = [
   ...SIMD_FLOAT,
   ...SIMD_EXTENDED,
   ...AVX_ROWS,
+  ...FMA_ROWS,
 ];

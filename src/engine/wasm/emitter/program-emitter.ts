@@ -9,7 +9,7 @@ import {
   type PureOp,
   resultType,
 } from "../../../isa/ir/ops.ts";
-import { CPU, SEGMENT, TLB_ENTRIES, TLB_ENTRY, TLB_ENTRY_SIZE, TRAP } from "../../../isa/state.ts";
+import { CPU, SEGMENT, TLB_ENTRIES, TLB_ENTRY, TLB_ENTRY_SIZE } from "../../../isa/state.ts";
 import type { FunctionWriter, Local, LocalType } from "../asm/function-writer.ts";
 import { loadName, storeName } from "./memory-names.ts";
 import { PURE_NAMES } from "./pure-ops.ts";
@@ -425,16 +425,10 @@ export class ProgramEmitter {
     const f = this.#f;
     this.#push(node.args[0]!);
     f.open("if");
-    const cells = [
-      [CPU.faultVector, node.at!],
-      [CPU.faultError, 0],
-      [CPU.trap, TRAP.exception],
-    ] as const;
-    for (const [at, value] of cells) {
-      f.get(this.#cpu);
-      f.i32(value);
-      f.memory("i32.store", at);
-    }
+    f.get(this.#cpu);
+    f.i32(node.at!);
+    f.call(this.#callees.helper("raise_plain"));
+    f.op("drop");
     f.br(this.#fault);
     f.close();
   }

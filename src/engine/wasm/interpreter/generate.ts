@@ -18,7 +18,7 @@ import type { FunctionWriter, Local } from "../asm/function-writer.ts";
 import { ModuleWriter, type Signature } from "../asm/module.ts";
 import { type Callees, ProgramEmitter } from "../emitter/program-emitter.ts";
 import { ADDRESSING, ADDRESSINGS, RECORD } from "./record.ts";
-import { type Continuations, CPU_PARAM, RecordBinding } from "./record-binding.ts";
+import { type Continuations, CPU_PARAM, RECORD_PARAM, RecordBinding } from "./record-binding.ts";
 
 /** The interpreter's memory is the machine's: up to 4 GiB. */
 export const MEMORY_PAGES = 65536;
@@ -41,6 +41,7 @@ class Generator implements Callees {
   readonly #module = new ModuleWriter();
   readonly #helpers = new Map<string, number>();
   readonly #to: Continuations;
+  readonly #fault: number;
 
   constructor() {
     this.#module.importSharedMemory("env", "memory", MEMORY_PAGES);
@@ -49,6 +50,7 @@ class Generator implements Callees {
     }
     const handlerType = this.#module.type(HANDLER_TYPE);
     this.#to = { handlerType, dispatch: this.#module.declare(CPU_TYPE) };
+    this.#fault = this.#module.declare(HANDLER_TYPE);
   }
 
   helper(name: string): number {
@@ -59,6 +61,7 @@ class Generator implements Callees {
 
   generate(): Uint8Array<ArrayBuffer> {
     this.#defineDispatch();
+    this.#defineFault();
     const special = [this.#leave(), this.#raise(VECTOR.UD), this.#raise(VECTOR.GP)];
     this.#module.table([...special, ...FORMS.flatMap((form) => this.#handlersOf(form))]);
     const pack = this.#state((b) => b.set(CPU.eflags, b.eflags()));
@@ -84,7 +87,10 @@ class Generator implements Callees {
     const program = lowerFlags(programOf(form));
     const any = this.#handler(program, form, ADDRESSING.any);
     if (!program.nodes.some((node) => node.op === "ea")) return new Array<number>(ADDRESSINGS).fill(any);
-    return [any, this.#handler(program, form, ADDRESSING.flat), this.#handler(program, form, ADDRESSING.flatBase)];
+    const ways = waysOf(program);
+    if (ways === 1) return [any, any, any];
+    const flat = this.#handler(program, form, ADDRESSING.flat);
+    return [any, flat, ways === 2 ? flat : this.#handler(program, form, ADDRESSING.flatBase)];
   }
 
   /** handler(cpu, record): the lowered program, then the next record, the dispatcher, or a return with a trap. */
@@ -99,11 +105,21 @@ class Generator implements Callees {
         binding.end();
       } else if (!left) binding.next();
       f.close();
-      binding.setRip(() => binding.ripThis());
-      binding.spend();
       f.get(CPU_PARAM);
-      f.memory("i32.load", CPU.trap);
+      f.get(RECORD_PARAM);
+      f.tailCall(this.#fault);
     });
+  }
+
+  /** Where handlers go that trapped: rip becomes the instruction's, and the trap is returned. */
+  #defineFault(): void {
+    const f = this.#module.body(HANDLER_TYPE);
+    const binding = new RecordBinding(f, this.#to);
+    binding.setRip(() => binding.ripThis());
+    binding.spend();
+    f.get(CPU_PARAM);
+    f.memory("i32.load", CPU.trap);
+    this.#module.define(this.#fault, f);
   }
 
   #raise(vector: number): number {
@@ -236,6 +252,21 @@ class Generator implements Callees {
       f.memory("i32.load", CPU.trap);
     });
   }
+}
+
+/** Nodes of vector programs beside which an index in the address, or the whole address, takes little time. */
+const LONG = 30;
+const VERY_LONG = 100;
+
+/**
+ * How many handlers a form that addresses memory has, one for each way of addressing: three, but fewer for long programs on
+ * vectors, of which there are many, to keep the interpreter small.
+ */
+function waysOf({ nodes }: Program): number {
+  if (!nodes.some((node) => node.type === "v128")) return ADDRESSINGS;
+  const calls = nodes.some((node) => node.op === "call" && !node.conditional);
+  if (calls || nodes.length > VERY_LONG) return 1;
+  return nodes.length > LONG ? 2 : ADDRESSINGS;
 }
 
 function stateLoad(f: FunctionWriter, name: string, at: number): void {

@@ -28,6 +28,7 @@ import {
   quiet_bit,
   rounding,
   set_format,
+  set_half,
   shift_sticky,
   sign_of,
   signal,
@@ -60,12 +61,12 @@ function infinite_of(x: u64, y: u64, result: u64): u64 {
 }
 
 /** The sum of numbers that cancel. */
-function zero_sum(): u64 {
+export function zero_sum(): u64 {
   return with_sign(rounding == DOWN ? 1 : 0, 0);
 }
 
 /** A number as the result of an exact operation. */
-function same(x: u64): u64 {
+export function same(x: u64): u64 {
   take_apart(x);
   return finish(sign_of(x), exponent, significand);
 }
@@ -240,6 +241,39 @@ export function to_double(a: u64): u64 {
   const payload = ((x & 0x7fffff) << 29) | 0x7ff8000000000000;
   const zero = is_zero(x);
   set_format(true);
+  if (finite) return finish(sign, exponent, significand);
+  return with_sign(sign, nan ? payload : zero ? 0 : infinity());
+}
+
+/** A single as half precision, whose denormals are never flushed. [SDM 2C VCVTPS2PH] */
+export function to_half(a: u64): u64 {
+  set_format(false);
+  const sign = sign_of(a);
+  const nan = is_nan(a);
+  const x = nan ? propagate(a, a) : operand(a);
+  const finite = !nan && !is_infinite(x) && !is_zero(x);
+  if (finite) {
+    signal_denormal(x, x);
+    take_apart(x);
+  }
+  const payload = ((x >> 13) & 0x1ff) | 0x7e00;
+  const zero = is_zero(x);
+  set_half();
+  if (finite) return finish(sign, exponent, significand);
+  return with_sign(sign, nan ? payload : zero ? 0 : infinity());
+}
+
+/** Half precision as a single: exact, and denormals are numbers like others. [SDM 2C VCVTPH2PS] */
+export function from_half(a: u64): u64 {
+  set_half();
+  const sign = sign_of(a);
+  const nan = is_nan(a);
+  const x = nan ? propagate(a, a) : a;
+  const finite = !nan && !is_infinite(x) && !is_zero(x);
+  if (finite) take_apart(x);
+  const payload = ((x & 0x1ff) << 13) | 0x7fc00000;
+  const zero = is_zero(x);
+  set_format(false);
   if (finite) return finish(sign, exponent, significand);
   return with_sign(sign, nan ? payload : zero ? 0 : infinity());
 }

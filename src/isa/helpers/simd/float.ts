@@ -10,6 +10,7 @@ import {
   FLOAT_OP_compare,
   FLOAT_OP_div,
   FLOAT_OP_dot,
+  FLOAT_OP_fromHalf,
   FLOAT_OP_fromInt32,
   FLOAT_OP_fromInt64,
   FLOAT_OP_max,
@@ -20,6 +21,7 @@ import {
   FLOAT_OP_sqrt,
   FLOAT_OP_sub,
   FLOAT_OP_toDouble,
+  FLOAT_OP_toHalf,
   FLOAT_OP_toInt32,
   FLOAT_OP_toInt64,
   FLOAT_OP_toSingle,
@@ -34,11 +36,14 @@ import {
   VECTOR_UD,
   VECTOR_XM,
 } from "../layout.generated.ts";
-import { raise } from "../fault.ts";
+import { raise, trapped } from "../fault.ts";
+import { probe, refuse_misaligned, store_slow } from "../mmu.ts";
+import { ACCESS_WRITE } from "../paging.ts";
 import {
   add,
   choose,
   divide,
+  from_half,
   from_integer,
   holds,
   multiply_lane,
@@ -46,6 +51,7 @@ import {
   round_lane,
   square_root,
   to_double,
+  to_half,
   to_integer,
   to_single,
 } from "./arithmetic.ts";
@@ -98,6 +104,16 @@ function compute(cpu: i32, kind: i32, x0: u64, x1: u64, x2: u64, x3: u64, y0: u6
   return load<u64>(scratch + RESULT);
 }
 
+/** VCVTPS2PH to memory: half as many bytes as the operand's elements have. */
+export function store_halves(cpu: i32, kind: i32, linear: u64, x0: u64, x1: u64, x2: u64, x3: u64): void {
+  const bytes = ((kind >> FLOAT_lanesShift) & FLOAT_lanesMask) * 2;
+  if (refuse_misaligned(cpu, linear, bytes, ACCESS_WRITE) || probe(cpu, linear, bytes, ACCESS_WRITE)) return;
+  begin(load<i32>(cpu + CPU_mxcsr));
+  const low = compute(cpu, kind, x0, x1, x2, x3, 0, 0, 0, 0);
+  if (trapped(cpu)) return;
+  store_slow(cpu, linear, bytes, low, load<u64>(cpu + CPU_scratch));
+}
+
 function put(at: i32, w0: u64, w1: u64, w2: u64, w3: u64): void {
   store<u64>(at, w0);
   store<u64>(at + 8, w1);
@@ -117,7 +133,7 @@ function scalar(cpu: i32, kind: i32, x: u64, y: u64): bool {
 }
 
 /** Sets the sticky flags, and raises what is not masked: results are not computed once an operand's exception is raised. */
-function settle(cpu: i32): void {
+export function settle(cpu: i32): void {
   const enabled = ~(control >> MASKS) & FLAGS;
   const found = early & enabled ? early : early | late;
   store<i32>(cpu + CPU_mxcsr, control | found);
@@ -126,11 +142,13 @@ function settle(cpu: i32): void {
 
 /** The width of an operation's operands and of its results. */
 function source_width(op: i32, double: bool): i32 {
+  if (op == FLOAT_OP_fromHalf) return 2;
   if (op == FLOAT_OP_fromInt32) return 4;
   return op == FLOAT_OP_fromInt64 || double ? 8 : 4;
 }
 
 function result_width(op: i32, double: bool): i32 {
+  if (op == FLOAT_OP_toHalf) return 2;
   if (op == FLOAT_OP_toInt32 || op == FLOAT_OP_toSingle) return 4;
   return op == FLOAT_OP_toInt64 ||
     op == FLOAT_OP_toDouble ||
@@ -148,8 +166,8 @@ function lanes(scratch: i32, kind: i32): void {
   const mode = kind >> FLOAT_modeShift;
   const from = source_width(op, double);
   const to = result_width(op, double);
-  if ((op == FLOAT_OP_toInt32 || op == FLOAT_OP_toInt64 || op == FLOAT_OP_round) && !(mode & FLOAT_ROUND_mxcsr))
-    set_rounding(mode & 3);
+  const rounds = op == FLOAT_OP_toInt32 || op == FLOAT_OP_toInt64 || op == FLOAT_OP_round || op == FLOAT_OP_toHalf;
+  if (rounds && !(mode & FLOAT_ROUND_mxcsr)) set_rounding(mode & 3);
   if (op == FLOAT_OP_dot) return dot(scratch, double, count, mode);
   for (let i = 0; i < count; i++) {
     set_format(double);
@@ -157,7 +175,8 @@ function lanes(scratch: i32, kind: i32): void {
     const y = read(scratch + SECOND + i * from, from);
     const result = op <= FLOAT_OP_sqrt ? arithmetic(op, x, y) : other(op, x, y, mode, i);
     if (to == 8) store<u64>(scratch + RESULT + i * 8, result);
-    else store<u32>(scratch + RESULT + i * 4, result as u32);
+    else if (to == 4) store<u32>(scratch + RESULT + i * 4, result as u32);
+    else store<u16>(scratch + RESULT + i * 2, result as u16);
   }
 }
 
@@ -188,7 +207,7 @@ function product(scratch: i32, width: i32, i: i32, mask: i32): u64 {
 }
 
 function read(at: i32, width: i32): u64 {
-  return width == 8 ? load<u64>(at) : (load<u32>(at) as u64);
+  return width == 8 ? load<u64>(at) : width == 4 ? (load<u32>(at) as u64) : (load<u16>(at) as u64);
 }
 
 function arithmetic(op: i32, x: u64, y: u64): u64 {
@@ -207,6 +226,8 @@ function other(op: i32, x: u64, y: u64, mode: i32, lane: i32): u64 {
   if (op == FLOAT_OP_ordered) return relation(x, y, true) as u64;
   if (op == FLOAT_OP_unordered) return relation(x, y, false) as u64;
   if (op == FLOAT_OP_toDouble) return to_double(x);
+  if (op == FLOAT_OP_toHalf) return to_half(x);
+  if (op == FLOAT_OP_fromHalf) return from_half(x);
   if (op == FLOAT_OP_toSingle) return to_single(x);
   if (op == FLOAT_OP_toInt32) return to_integer(x, 32);
   if (op == FLOAT_OP_toInt64) return to_integer(x, 64);

@@ -1,4 +1,4 @@
-// Accesses to the elements of a vector that a mask chooses, and VZEROALL and VZEROUPPER.
+// Accesses to the elements of a vector that a mask chooses, exempt from alignment checks, and VZEROALL and VZEROUPPER.
 import {
   CPU_linearMask,
   CPU_scratch,
@@ -13,7 +13,7 @@ import {
 } from "../layout.generated.ts";
 import { trapped } from "../fault.ts";
 import { probe, read_mem, write_mem } from "../mmu.ts";
-import { ACCESS_READ, ACCESS_WRITE } from "../paging.ts";
+import { ACCESS_ANYWHERE, ACCESS_READ, ACCESS_WRITE } from "../paging.ts";
 import { segment_check } from "../segment-check.ts";
 import { vector_count } from "../xsave/legacy.ts";
 
@@ -63,7 +63,7 @@ export function mask_load(cpu: i32, segment: i32, offset: u64, addresses: u64, m
     if (chosen(cpu + mask, at, size)) {
       const linear = linear_of(cpu, segment, (offset + (at as u64)) & addresses, size, 0);
       if (trapped(cpu)) return;
-      value = read_mem(cpu, linear, size, ACCESS_READ);
+      value = read_mem(cpu, linear, size, ACCESS_READ | ACCESS_ANYWHERE);
       if (trapped(cpu)) return;
     }
     set_element(cpu + CPU_scratch + at, size, value);
@@ -87,8 +87,8 @@ export function mask_store(
       if (!chosen(cpu + mask, at, size)) continue;
       const linear = linear_of(cpu, segment, (offset + (at as u64)) & addresses, size, 1);
       if (trapped(cpu)) return;
-      if (write) write_mem(cpu, linear, size, element(cpu + data + at, size), 0);
-      else probe(cpu, linear, size, ACCESS_WRITE);
+      if (write) write_mem(cpu, linear, size, element(cpu + data + at, size), ACCESS_ANYWHERE);
+      else probe(cpu, linear, size, ACCESS_WRITE | ACCESS_ANYWHERE);
       if (trapped(cpu)) return;
     }
   }
@@ -121,7 +121,7 @@ export function gather_elements(
       const distance = indexSize == 8 ? load<i64>(at) : (load<i32>(at) as i64);
       const linear = linear_of(cpu, segment, (offset + ((distance as u64) << scale)) & addresses, size, 0);
       if (trapped(cpu)) return;
-      const value = read_mem(cpu, linear, size, ACCESS_READ);
+      const value = read_mem(cpu, linear, size, ACCESS_READ | ACCESS_ANYWHERE);
       if (trapped(cpu)) return;
       set_element(cpu + to + i * size, size, value);
     }

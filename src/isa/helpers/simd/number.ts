@@ -12,6 +12,7 @@ import {
 
 /** The format of operands and results. */
 export let isDouble: bool = false;
+let isHalf: bool = false;
 /** Bits of the fraction. */
 let fraction: i32 = 23;
 let bias: i32 = 127;
@@ -44,8 +45,17 @@ export function set_rounding(mode: i32): void {
 
 export function set_format(double: bool): void {
   isDouble = double;
+  isHalf = false;
   fraction = double ? 52 : 23;
   bias = double ? 1023 : 127;
+}
+
+/** Half precision: only converted from and to. [SDM 1 4.2.2, 14.4.1] */
+export function set_half(): void {
+  isDouble = false;
+  isHalf = true;
+  fraction = 10;
+  bias = 15;
 }
 
 export function signal(flags: i32): void {
@@ -54,7 +64,7 @@ export function signal(flags: i32): void {
 }
 
 function sign_shift(): i32 {
-  return isDouble ? 63 : 31;
+  return isDouble ? 63 : isHalf ? 15 : 31;
 }
 
 /** Number of the sign: 0 or 1. */
@@ -72,7 +82,7 @@ export function magnitude(bits: u64): u64 {
 
 /** The bits of infinity, which are the exponent's. */
 export function infinity(): u64 {
-  return isDouble ? 0x7ff0000000000000 : 0x7f800000;
+  return isDouble ? 0x7ff0000000000000 : isHalf ? 0x7c00 : 0x7f800000;
 }
 
 export function quiet_bit(): u64 {
@@ -191,7 +201,7 @@ function overflow(sign: i32, exact: bool): u64 {
 function underflow(sign: i32, exp: i32, value: u64, tiny: bool, exact: bool): u64 {
   const masked = (control >> MASKS) & MXCSR_UE;
   if (tiny && !masked) signal(exact ? MXCSR_UE : MXCSR_UE | MXCSR_PE);
-  if (tiny && masked && control & MXCSR_FZ) {
+  if (tiny && masked && control & MXCSR_FZ && !isHalf) {
     signal(MXCSR_UE | MXCSR_PE);
     return with_sign(sign, 0);
   }

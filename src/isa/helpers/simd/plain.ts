@@ -19,20 +19,20 @@ export let plain: u64 = 0;
 const SPLITTER: f64 = 134217729;
 
 /** 0, or so far from the ends of the range that no operation comes near them. */
-function is_central(bits: u64): bool {
+export function is_central(bits: u64): bool {
   const size = isDouble ? (bits >> 52) & 0x7ff : (bits >> 23) & 0xff;
   if (isDouble) return size - 0x300 < 0x200 || bits << 1 == 0;
   return size - 0x60 < 0x40 || (bits as u32) << 1 == 0;
 }
 
 /** The error of s = a + b. */
-function sum_error(a: f64, b: f64, s: f64): f64 {
+export function sum_error(a: f64, b: f64, s: f64): f64 {
   const part = s - a;
   return a - (s - part) + (b - part);
 }
 
 /** The error of p = a * b. */
-function product_error(a: f64, b: f64, p: f64): f64 {
+export function product_error(a: f64, b: f64, p: f64): f64 {
   const aScaled = a * SPLITTER;
   const aHigh = aScaled - (aScaled - a);
   const aLow = a - aHigh;
