@@ -53,6 +53,7 @@ test.each<[number, number, number]>([
   [5, 7, EINVAL],
   [2, 7, EINVAL],
   [2 ** 32 + 1, 7, EINVAL],
+  [1, 0, 0],
 ])("KVM_SET_XCRS: XCR0 %d where %d is supported", (value, supported, expected) => {
   expect(checkXcrs(create(kvm_xcrs, { nr_xcrs: 1, xcrs: [{ xcr: 0, value }] }), supported)).toBe(expected);
 });

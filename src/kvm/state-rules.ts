@@ -37,13 +37,13 @@ export function checkDebugregs(regs: KvmDebugregs): number {
   return regs.flags_lo | regs.flags_hi | regs.dr6_hi | regs.dr7_hi ? EINVAL : 0;
 }
 
-/** KVM_SET_XCRS: XCR0 as XSETBV takes it, within the features `supported` (XCR0 bits). [SDM 1 13.3] */
+/** KVM_SET_XCRS: XCR0 as XSETBV takes it, within the features `supported` (XCR0 bits); x87 always is. [SDM 1 13.3] */
 export function checkXcrs(xcrs: KvmXcrs, supported: number): number {
   if (xcrs.nr_xcrs > KVM_MAX_XCRS || xcrs.flags !== 0) return EINVAL;
   for (let index = 0; index < xcrs.nr_xcrs; index++) {
     const { xcr, value_lo, value_hi } = xcrs.xcrs[index]!;
     if (xcr !== 0) continue;
-    if (value_hi !== 0 || value_lo & ~supported || !(value_lo & XCR0.X87)) return EINVAL;
+    if (value_hi !== 0 || value_lo & ~(supported | XCR0.X87) || !(value_lo & XCR0.X87)) return EINVAL;
     if (value_lo & XCR0.AVX && !(value_lo & XCR0.SSE)) return EINVAL;
   }
   return 0;
