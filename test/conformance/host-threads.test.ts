@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
 import { HostEngine } from "../../src/engine/host/engine.ts";
@@ -7,6 +6,7 @@ import { HostKicker } from "../../src/engine/host/shared-vcpu.ts";
 import type { HostVcpu } from "../../src/engine/host/vcpu.ts";
 import { Code, IF, R } from "./assembler.ts";
 import { AT, Guest } from "./guest.ts";
+import { hostObstacle } from "./host-obstacle.ts";
 
 /** A thread that runs a vCPU to its first exit and tells how it came out. */
 const RUNNER = `
@@ -17,8 +17,6 @@ const RUNNER = `
   parentPort.postMessage([vcpu.run(), vcpu.kvmRun[8], Number(vcpu.getRegs().rax)]);
 `;
 
-const obstacle = existsSync("/dev/kvm") ? undefined : "there is no /dev/kvm";
-
 async function runIn(vcpu: HostVcpu): Promise<{ result: Promise<[number, number, number]>; end: () => unknown }> {
   const url = new URL(`data:text/javascript,${encodeURIComponent(RUNNER)}`);
   const worker = new Worker(url, { workerData: vcpu.shared });
@@ -27,7 +25,7 @@ async function runIn(vcpu: HostVcpu): Promise<{ result: Promise<[number, number,
 }
 
 test("two vCPUs run at once, each in its own thread, on the same memory", async (context) => {
-  context.skip(obstacle !== undefined, obstacle);
+  context.skip(hostObstacle !== undefined, hostObstacle);
   const guest = new Guest({ engine: new HostEngine(), watch() {}, kickFromThread() {}, signalFromThread() {} }, "real");
   const second = guest.vm.createVcpu(1) as HostVcpu;
   second.setSregs(guest.vcpu.getSregs());
@@ -59,7 +57,7 @@ test("two vCPUs run at once, each in its own thread, on the same memory", async 
 });
 
 test("a kick from another thread ends an endless loop, and a late one is harmless", async (context) => {
-  context.skip(obstacle !== undefined, obstacle);
+  context.skip(hostObstacle !== undefined, hostObstacle);
   const guest = new Guest({ engine: new HostEngine(), watch() {}, kickFromThread() {}, signalFromThread() {} }, "real");
   guest.start(new Code(16, AT.code).label("loop").jump("loop"));
   const runner = await runIn(guest.vcpu as HostVcpu);

@@ -7,6 +7,7 @@ import { HostVcpu } from "../../src/engine/host/vcpu.ts";
 import type { Vcpu } from "../../src/kvm/vcpu.ts";
 import { engineSuite } from "./engine.suite.ts";
 import type { Subject } from "./guest.ts";
+import { hostObstacle } from "./host-obstacle.ts";
 
 /** The other thread: kicks and signals after some time, and regularly while a test runs too long. */
 const THREAD = `
@@ -31,15 +32,6 @@ function tell(vcpu: Vcpu, milliseconds?: number, event?: number): void {
   thread.postMessage({ vcpu: vcpu.shared, event, milliseconds });
 }
 
-/** Opens /dev/kvm; the reason if it cannot be had. */
-function open(): HostEngine | string {
-  try {
-    return new HostEngine();
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
 function subjectOf(engine: HostEngine, found: ProbeResult): Subject {
   const long = found.verdict === "fails" ? `engine host: a 64-bit guest fails: ${found.how}` : undefined;
   return {
@@ -55,12 +47,12 @@ function subjectOf(engine: HostEngine, found: ProbeResult): Subject {
   };
 }
 
-const engine = open();
-if (typeof engine === "string")
+if (hostObstacle !== undefined)
   test("engine host", (context) => {
-    context.skip(`not on this machine: ${engine}`);
+    context.skip(hostObstacle);
   });
 else {
+  const engine = new HostEngine();
   const found = probe(engine);
   console.log(`engine host: a 64-bit guest: ${JSON.stringify(found)}`);
   engineSuite("host", () => subjectOf(engine, found));
