@@ -43,7 +43,7 @@ const RUN_OPTIONS = {
   cpus: { value: "N", help: "Number of CPUs; the wasm engine runs 1." },
   engine: {
     value: "auto|wasm|host",
-    help: "What executes the guest: wasm, the software CPU. host, /dev/kvm, is not built yet; auto takes wasm.",
+    help: "What executes the guest: wasm, the software CPU; host, this machine's own by /dev/kvm; auto, the default, takes host where `tskvm doctor` finds it good.",
   },
   exec: {
     value: "COMMAND",
@@ -164,8 +164,26 @@ export const DISK: CommandSpec<typeof DISK_OPTIONS> = {
   ],
 };
 
+const DOCTOR_OPTIONS = {
+  json: { help: "Print it as JSON." },
+  help: HELP,
+} as const satisfies OptionTable;
+
+/** tskvm doctor */
+export const DOCTOR: CommandSpec<typeof DOCTOR_OPTIONS> = {
+  name: "doctor",
+  usage: "[--json]",
+  summary: "find out which engines can run here",
+  description: [
+    "Says of each engine whether it can run machines here, why not, and what to do about it. Of /dev/kvm it asks by a tiny guest that has half a second: on a machine that is a guest itself the kernel may only emulate.",
+    "The exit status is 0 if an engine can run, else 1.",
+  ],
+  options: DOCTOR_OPTIONS,
+  examples: [["what --engine auto will take", "tskvm doctor"]],
+};
+
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly CommandSpec[] = [RUN, IMAGES, DISK];
+export const COMMANDS: readonly CommandSpec[] = [RUN, IMAGES, DISK, DOCTOR];
 
 /** The values that a command was given. */
 export type ValuesOf<S> = S extends CommandSpec<infer T> ? OptionValues<T> : never;

@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { UserError } from "../base/assert.ts";
 import { nearest } from "../base/nearest.ts";
 import { type CommandLine, type OptionSpec, type OptionTable, parseCommandLine } from "./command-line.ts";
-import { COMMANDS, type CommandSpec, DISK, GLOBAL_OPTIONS, IMAGES, RUN } from "./commands.ts";
+import { COMMANDS, type CommandSpec, DISK, DOCTOR, GLOBAL_OPTIONS, IMAGES, RUN } from "./commands.ts";
 import { type Ending, printError, printFailure, STATUS_ERROR } from "./ending.ts";
 import { commandHelp, programHelp } from "./help.ts";
 
@@ -21,6 +21,7 @@ const RUNNERS: { readonly [name: string]: (args: readonly string[]) => Promise<E
   run: command(RUN, async () => (await import("./run.ts")).run),
   images: command(IMAGES, async () => (await import("./images.ts")).images),
   disk: command(DISK, async () => (await import("./disk.ts")).disk),
+  doctor: command(DOCTOR, async () => (await import("./doctor.ts")).doctor),
 };
 
 async function main(args: readonly string[]): Promise<Ending> {

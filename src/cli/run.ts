@@ -87,10 +87,13 @@ function greet({ image }: Machine): void {
 
 /** `startSeconds`: from the start of this process to that of the machine. */
 function printStats(machine: Machine, startSeconds: number): void {
-  const { instructions, seconds } = machine.stats();
+  const { engine, instructions, seconds } = machine.stats();
   const peak = Math.round(process.resourceUsage().maxRSS / 1024);
-  const rate = (instructions / seconds / 1e6).toFixed(1);
+  const speed =
+    instructions === undefined
+      ? ""
+      : `, ${(instructions / 1e6).toFixed(1)} million instructions, ${(instructions / seconds / 1e6).toFixed(1)} million a second`;
   process.stderr.write(
-    `tskvm: started in ${startSeconds.toFixed(3)} s; ran ${seconds.toFixed(2)} s, ${(instructions / 1e6).toFixed(1)} million instructions, ${rate} million a second, peak memory ${peak} MiB\n`,
+    `tskvm: started in ${startSeconds.toFixed(3)} s; ran ${seconds.toFixed(2)} s on the ${engine} engine${speed}, peak memory ${peak} MiB\n`,
   );
 }

@@ -13,6 +13,8 @@ import { CPUID_FEATURE } from "../spec/x86/cpuid.ts";
 /** A processor as it was asked for. Plain data: it is posted between threads. */
 export interface CpuRequest {
   readonly model: CpuModel;
+  /** Whether the model was named: then all of it must be there. Of the default one the engine shows what it has. */
+  readonly named: boolean;
   /** Features switched on and off, in the order given. */
   readonly changes: readonly { readonly feature: string; readonly on: boolean }[];
 }
@@ -22,7 +24,8 @@ export function parseCpu(text = ""): CpuRequest {
   const [first = "", ...rest] = text.split(",");
   const hasModel = !/^([+-]|$)/.test(first);
   const changes = hasModel || first === "" ? rest : [first, ...rest];
-  return { model: findModel(hasModel ? first : DEFAULT_CPU_MODEL), changes: changes.map(parseChange) };
+  const model = findModel(hasModel ? first : DEFAULT_CPU_MODEL);
+  return { model, named: hasModel, changes: changes.map(parseChange) };
 }
 
 function findModel(name: string): CpuModel {
@@ -57,8 +60,9 @@ function guess(name: string, names: readonly string[]): string {
  * is switched off takes with it what needs it. Throws UserError if the engine lacks something.
  */
 export function requestedFeatures(request: CpuRequest, supported: ReadonlySet<string>, engine: string): Set<string> {
-  const { model, changes } = request;
+  const { model, named, changes } = request;
   const features = new Set(model.features ?? [...supported].filter((name) => !ONLY_IF_ASKED.includes(name)));
+  if (!named) for (const name of [...features]) if (!supported.has(name)) switchOff(features, name);
   for (const { feature, on } of changes) (on ? switchOn : switchOff)(features, feature);
   const lacking = [...features].filter((name) => !supported.has(name));
   if (lacking.length === 0) return features;

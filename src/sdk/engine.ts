@@ -2,28 +2,42 @@
 
 import { readFile } from "node:fs/promises";
 import { UserError } from "../base/assert.ts";
-import { capability } from "../engine/wasm/capabilities.ts";
 import type { WasmModules } from "../engine/wasm/library.ts";
-import { KVM_CAP_MAX_VCPUS } from "../spec/kvm/capability.ts";
+import { VCPUS_MAXIMUM } from "../machine/board-map.ts";
 
 export const ENGINES = ["auto", "wasm", "host"] as const;
 /** "wasm" is the software CPU, "host" the machine's own /dev/kvm; "auto" takes the best there is. */
 export type EngineName = (typeof ENGINES)[number];
 
-/** Throws UserError if the engine cannot be had, or does not run that many vCPUs. */
-export function checkEngine(name: string, cpus: number): void {
+/** An engine that is there. */
+export type ChosenEngine = "wasm" | "host";
+
+/** The engine to use. Throws UserError if it cannot be had, or does not run that many vCPUs. */
+export async function chooseEngine(name: string, cpus: number): Promise<ChosenEngine> {
   if (!(ENGINES as readonly string[]).includes(name))
     throw new UserError(`there is no engine "${name}"`, `The engines are ${ENGINES.join(", ")}.`);
-  if (name === "host")
-    throw new UserError(
-      "the engine host, which drives /dev/kvm, is not built yet",
-      "Use --engine wasm, the software CPU.",
-    );
-  const most = capability(KVM_CAP_MAX_VCPUS);
-  if (Number.isInteger(cpus) && cpus >= 1 && cpus <= most) return;
+  const chosen = await chosenEngine(name as EngineName);
+  checkCpus(cpus);
+  return chosen;
+}
+
+async function chosenEngine(name: EngineName): Promise<ChosenEngine> {
+  if (name === "wasm") return "wasm";
+  const { deviceIsOpen, surveyHost } = await import("../engine/host/survey.ts");
+  if (name === "auto" && !deviceIsOpen()) return "wasm";
+  const { usable, reason, remedy, probe } = surveyHost();
+  if (usable) return "host";
+  if (name === "auto") return "wasm";
+  // a guest that needs less than the probe's may run
+  if (probe !== undefined) return "host";
+  throw new UserError(`the host engine cannot run here: ${reason}`, remedy || "Use --engine wasm, the software CPU.");
+}
+
+function checkCpus(cpus: number): void {
+  if (Number.isInteger(cpus) && cpus >= 1 && cpus <= VCPUS_MAXIMUM) return;
   throw new UserError(
-    `the wasm engine does not run ${cpus} CPUs: its KVM_CAP_MAX_VCPUS is ${most}`,
-    most === 1 ? "Leave --cpus out, or give 1." : `Give --cpus 1 to ${most}.`,
+    `a machine does not run ${cpus} CPUs`,
+    VCPUS_MAXIMUM === 1 ? "Leave --cpus out, or give 1." : `Give --cpus 1 to ${VCPUS_MAXIMUM}.`,
   );
 }
 

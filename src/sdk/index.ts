@@ -19,6 +19,7 @@ export { type Progress, progressOn } from "../image/progress.ts";
 export { type CpuDump, formatCpuDump } from "../machine/cpu-dump.ts";
 export type { Outcome } from "../machine/outcome.ts";
 export { type CpuModels, cpuModels } from "./cpu-models.ts";
+export { type EngineReport, examineEngines } from "./doctor.ts";
 export { ENGINES, type EngineName } from "./engine.ts";
 export { ConsoleTail, commandLost, describeOutcome, type ExecResult, exec } from "./exec.ts";
 export type { GuestCommand } from "./guest-command.ts";

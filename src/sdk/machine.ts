@@ -4,7 +4,6 @@ import { SharedAlarm } from "../backend/alarm.ts";
 import { ChannelPort, createChannel, type SharedChannel } from "../backend/chardev/ring-backend.ts";
 import { UserError, unreachable } from "../base/assert.ts";
 import type { WasmModules } from "../engine/wasm/library.ts";
-import { kickVcpu, retiredInstructions, type SharedVcpu } from "../engine/wasm/shared-vcpu.ts";
 import type { Image } from "../image/image.ts";
 import { MachineControl, REQUEST } from "../machine/control.ts";
 import type { MachineConfig } from "../machine/machine.ts";
@@ -14,14 +13,17 @@ import type { BootFiles } from "./files.ts";
 import { followCommand, type GuestCommand } from "./guest-command.ts";
 import { GuestStream } from "./guest-stream.ts";
 import type { DiskOptions } from "./options.ts";
+import { type RemoteVcpu, type RunningVcpu, remoteVcpu } from "./running-vcpu.ts";
 import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.ts";
 
 /** How long a machine that was told to stop may take before its thread is ended. */
 const STOP_GRACE_MS = 1000;
 
 export interface MachineStats {
-  /** Guest instructions executed. */
-  readonly instructions: number;
+  /** Which engine runs it. */
+  readonly engine: "wasm" | "host";
+  /** Guest instructions executed; undefined on the host engine, which does not count them. */
+  readonly instructions: number | undefined;
   /** Since the machine began to run, in seconds of real time. */
   readonly seconds: number;
 }
@@ -30,7 +32,8 @@ export interface MachineStats {
 interface MachineParts {
   readonly config: MachineConfig;
   readonly files: BootFiles;
-  readonly modules: WasmModules;
+  /** Without it the machine runs on the host engine. */
+  readonly modules: WasmModules | undefined;
   readonly disks: readonly DiskOptions[];
 }
 
@@ -51,13 +54,14 @@ export class Machine {
   readonly #control = new MachineControl();
   readonly #alarm = new SharedAlarm();
   readonly #ports: ChannelPort[] = [];
-  #vcpu: SharedVcpu | undefined;
-  #stats: MachineStats = { instructions: 0, seconds: 0 };
+  #vcpu: RemoteVcpu | undefined;
+  #stats: MachineStats;
   #startTime = 0;
 
   private constructor(worker: Worker, { config, files, modules, disks }: MachineParts) {
     const console = createChannel();
     const command = files.exec && createChannel();
+    this.#stats = { engine: modules ? "wasm" : "host", instructions: modules && 0, seconds: 0 };
     this.image = files.image;
     this.console = new GuestStream(this.#openPort(console));
     this.command = files.exec && followCommand(this.#openPort(command!), files.exec, () => this.#stopQuietly());
@@ -99,7 +103,8 @@ export class Machine {
   /** What it has done so far, or did until its end. */
   stats(): MachineStats {
     if (this.#vcpu === undefined) return this.#stats;
-    return { instructions: retiredInstructions(this.#vcpu), seconds: (performance.now() - this.#startTime) / 1000 };
+    const seconds = (performance.now() - this.#startTime) / 1000;
+    return { engine: this.#stats.engine, instructions: this.#vcpu.instructions(), seconds };
   }
 
   /** What goes wrong is told by `exited`. */
@@ -137,8 +142,8 @@ export class Machine {
     }
   }
 
-  #begin(vcpu: SharedVcpu): void {
-    this.#vcpu = vcpu;
+  #begin(vcpu: RunningVcpu): void {
+    this.#vcpu = remoteVcpu(vcpu);
     this.#startTime = performance.now();
     this.#started.resolve();
     this.#kick();
@@ -158,7 +163,7 @@ export class Machine {
   }
 
   #kick(): void {
-    if (this.#vcpu !== undefined) kickVcpu(this.#vcpu);
+    this.#vcpu?.kick();
   }
 }
 

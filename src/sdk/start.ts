@@ -4,7 +4,7 @@ import { type FileLock, lockFile } from "../backend/block/file-lock.ts";
 import { UserError } from "../base/assert.ts";
 import type { WasmModules } from "../engine/wasm/library.ts";
 import { parseCpu } from "../machine/cpu-model.ts";
-import { checkEngine, loadWasmModules } from "./engine.ts";
+import { type ChosenEngine, chooseEngine, loadWasmModules } from "./engine.ts";
 import { type BootFiles, loadBootFiles } from "./files.ts";
 import { hostCpuIdentity } from "./host-cpu.ts";
 import { Machine } from "./machine.ts";
@@ -12,13 +12,13 @@ import { type DiskOptions, type MachineOptions, memoryBytes } from "./options.ts
 
 /** Boots a machine; resolves when it begins to run. Throws UserError if something that it needs is missing or wrong. */
 export async function startMachine(options: MachineOptions = {}): Promise<Machine> {
-  checkEngine(options.engine ?? "auto", options.cpus ?? 1);
+  const engine = await chooseEngine(options.engine ?? "auto", options.cpus ?? 1);
   const memorySize = memoryBytes(options.memory);
   const cpu = parseCpu(options.cpu);
   const locks = lockDisks(options.disks ?? []);
   const worker = startWorker();
   try {
-    const [files, modules] = await Promise.race([load(options), failureOf(worker)]);
+    const [files, modules] = await Promise.race([load(options, engine), failureOf(worker)]);
     const onReset = options.onReset ?? (options.command === undefined ? "reboot" : "end");
     const config = {
       memorySize,
@@ -70,6 +70,7 @@ function failureOf(worker: Worker): Promise<never> {
   });
 }
 
-function load(options: MachineOptions): Promise<[BootFiles, WasmModules]> {
-  return Promise.all([loadBootFiles(options), loadWasmModules()]);
+/** Without modules it is the host engine. */
+function load(options: MachineOptions, engine: ChosenEngine): Promise<[BootFiles, WasmModules | undefined]> {
+  return Promise.all([loadBootFiles(options), engine === "wasm" ? loadWasmModules() : undefined]);
 }

@@ -2,15 +2,16 @@
 
 import type { SharedChannel } from "../backend/chardev/ring-backend.ts";
 import type { WasmModules } from "../engine/wasm/library.ts";
-import type { SharedVcpu } from "../engine/wasm/shared-vcpu.ts";
 import type { MachineConfig } from "../machine/machine.ts";
 import type { Outcome } from "../machine/outcome.ts";
 import type { DiskOptions } from "./options.ts";
+import type { RunningVcpu } from "./running-vcpu.ts";
 
 /** What the worker waits for: the first message to it, and the only one. */
 export interface WorkerSetup {
   readonly config: MachineConfig;
-  readonly modules: WasmModules;
+  /** The wasm engine's code; without it the machine runs on the host engine. */
+  readonly modules: WasmModules | undefined;
   /** COM1 and, if a command runs there, COM2. */
   readonly console: SharedChannel;
   readonly command: SharedChannel | undefined;
@@ -23,7 +24,7 @@ export interface WorkerSetup {
 
 /** What the worker posts: first "started" or "failed", and after "started" one more of the others. */
 export type WorkerMessage =
-  | { readonly type: "started"; readonly vcpu: SharedVcpu }
+  | { readonly type: "started"; readonly vcpu: RunningVcpu }
   | { readonly type: "ended"; readonly outcome: Outcome }
   | { readonly type: "failed"; readonly error: WorkerError };
 

@@ -5,6 +5,8 @@ import { SharedAlarm } from "../backend/alarm.ts";
 import { openDisk } from "../backend/block/open.ts";
 import { RingBackend } from "../backend/chardev/ring-backend.ts";
 import { assert, UserError } from "../base/assert.ts";
+import { HostEngine } from "../engine/host/engine.ts";
+import { HostVcpu } from "../engine/host/vcpu.ts";
 import { WasmEngine } from "../engine/wasm/engine.ts";
 import { WasmVcpu } from "../engine/wasm/vcpu.ts";
 import { KvmError } from "../kvm/errno.ts";
@@ -15,6 +17,7 @@ import { ENOMEM } from "../spec/kvm/errno.ts";
 import { HostClock } from "./host-clock.ts";
 import { HostRandom } from "./host-random.ts";
 import type { DiskOptions } from "./options.ts";
+import type { RunningVcpu } from "./running-vcpu.ts";
 import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.ts";
 
 interface Consoles {
@@ -30,7 +33,7 @@ function createMachine(setup: WorkerSetup, consoles: Consoles, disks: readonly B
   const clock = new HostClock();
   const random = new HostRandom();
   return new Machine(setup.config, {
-    engine: new WasmEngine(setup.modules, clock, random),
+    engine: setup.modules ? new WasmEngine(setup.modules, clock, random) : new HostEngine(),
     clock,
     ...consoles,
     disks,
@@ -55,11 +58,16 @@ function openBoardDisk({ file, format, readOnly = false, serial }: DiskOptions, 
 }
 
 function runMachine(machine: Machine): void {
-  const vcpu = machine.vcpus[0];
-  assert(vcpu instanceof WasmVcpu, "the engine here is wasm");
-  post({ type: "started", vcpu: vcpu.shared });
+  post({ type: "started", vcpu: runningVcpu(machine) });
   post({ type: "ended", outcome: machine.run() });
   machine.close();
+}
+
+function runningVcpu(machine: Machine): RunningVcpu {
+  const vcpu = machine.vcpus[0];
+  if (vcpu instanceof HostVcpu) return { engine: "host", vcpu: vcpu.shared };
+  assert(vcpu instanceof WasmVcpu, "there are two engines");
+  return { engine: "wasm", vcpu: vcpu.shared };
 }
 
 function asWorkerError(error: unknown): WorkerError {

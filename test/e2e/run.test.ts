@@ -8,7 +8,7 @@ const echo = files.write("echo", program(print("ready\n"), echoUntil("q"), debug
 const again = files.write("again", program(print("again\n"), reset));
 const endless = files.write("endless", program(print("on\n"), spin));
 
-const run = (...args: string[]) => ["run", "-m", "64M", ...args];
+const run = (...args: string[]) => ["run", "-m", "64M", "--engine", "wasm", ...args];
 
 test("the guest's output is standard output, byte for byte, and the debug-exit port's value makes the status", async () => {
   const result = await tskvm(run("--kernel", hello, "--debug-exit"));
@@ -48,7 +48,7 @@ test("--timeout ends it with timeout(1)'s status and says so", async () => {
 test("--stats tells time, instructions and memory", async () => {
   const { stderr } = await tskvm(run("--kernel", hello, "--debug-exit", "--stats"));
   expect(stderr).toMatch(
-    /^tskvm: started in [\d.]+ s; ran [\d.]+ s, [\d.]+ million instructions, [\d.]+ million a second, peak memory \d+ MiB\n$/,
+    /^tskvm: started in [\d.]+ s; ran [\d.]+ s on the wasm engine, [\d.]+ million instructions, [\d.]+ million a second, peak memory \d+ MiB\n$/,
   );
 });
 

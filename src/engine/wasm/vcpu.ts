@@ -35,6 +35,7 @@ import {
   kvm_xsave,
 } from "../../spec/kvm/vcpu-struct.ts";
 import { APIC_BASE, LAPIC_DEFAULT_BASE } from "../../spec/lapic.ts";
+import { XCR0 } from "../../spec/x86/control-register.ts";
 import type { CodeCache } from "./code-cache.ts";
 import { CpuCells } from "./cpu-cells.ts";
 import { CpuidTable, supportedXcr0 } from "./cpuid.ts";
@@ -317,7 +318,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
   }
 
   setXcrs(xcrs: KvmXcrs): void {
-    check("KVM_SET_XCRS", checkXcrs(xcrs, this.#cpuid.xcr0));
+    check("KVM_SET_XCRS", checkXcrs(xcrs, this.#cpuid.xcr0 | XCR0.X87));
     for (let n = 0; n < xcrs.nr_xcrs; n++)
       if (xcrs.xcrs[n]!.xcr === 0) this.cells.setNumber(CPU.xcr0, xcrs.xcrs[n]!.value_num);
     this.library.update_mode(this.cells.base);
