@@ -2,7 +2,7 @@ import { startMachine, UserError } from "tskvm";
 import { describe, expect, test } from "vitest";
 import { debugExit, echoUntil, flood, print, program, reset, spin } from "../guest/programs.ts";
 
-const small = { memory: "32M", debugExit: true };
+const small = { engine: "wasm", memory: "32M", debugExit: true } as const;
 
 async function text(stream: AsyncIterable<Buffer>): Promise<string> {
   let all = "";
@@ -30,7 +30,7 @@ describe("a machine of the SDK", () => {
 
   test("stops even while the guest waits for somebody to read its output", async () => {
     const machine = await startMachine({ ...small, kernel: program(flood) });
-    for (let before = -1; machine.stats().instructions !== before; ) {
+    for (let before: number | undefined = -1; machine.stats().instructions !== before; ) {
       before = machine.stats().instructions;
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
