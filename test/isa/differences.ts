@@ -149,6 +149,11 @@ const MEMORY = /^(window byte|hash)/;
 
 const FREEDOMS: readonly Freedom[] = [
   {
+    why: "which of several elements of a gather raises its exception first depends on the implementation [SDM 2C VGATHERDPS]",
+    holds: (form) => /^VP?GATHER/.test(form.row.mnemonic),
+    ignored: /^(vector|address|error code)$/,
+  },
+  {
     why: "BOUND may raise #BR by the lower bound before it reads the upper one [SDM 2A BOUND]",
     holds: (form) => form.row.mnemonic === "BOUND",
     ignored: /^(vector|address|error code)$/,

@@ -86,7 +86,8 @@ export function is_alignment_checked(cpu: i32): bool {
  */
 export function refuse_misaligned(cpu: i32, linear: u64, width: i32, access: i32): bool {
   if (!is_alignment_checked(cpu) || access & (ACCESS_SUPERVISOR | ACCESS_ANYWHERE)) return false;
-  if (!(linear & ((width - 1) as u64))) return false;
+  // 32 bytes are two vectors of 16
+  if (!(linear & ((min(width, 16) - 1) as u64))) return false;
   return refuse_noncanonical(cpu, linear, width) || raise(cpu, VECTOR_AC, 0);
 }
 
