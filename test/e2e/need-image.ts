@@ -1,4 +1,4 @@
-import { type Arch, resolveImage, UserError } from "tskvm";
+import { type Arch, type Image, resolveImage, UserError } from "tskvm";
 import type { TestContext } from "vitest";
 
 /** What a test with a real kernel needs. */
@@ -10,13 +10,11 @@ export interface Needed {
 }
 
 /** Gets an image into the cache, or skips the test for want of it. */
-export async function needImage(context: TestContext, arch: Arch, { name, modules }: Needed = {}): Promise<void> {
-  const why = await resolveImage(name, { arch, modules }).then(
-    () => undefined,
-    (error: unknown) => {
-      if (error instanceof UserError) return error.message;
-      throw error;
-    },
-  );
-  context.skip(why !== undefined, `no kernel for ${arch}: ${why}`);
+export async function needImage(context: TestContext, arch: Arch, { name, modules }: Needed = {}): Promise<Image> {
+  const image = await resolveImage(name, { arch, modules }).catch((error: unknown) => {
+    if (error instanceof UserError) return error;
+    throw error;
+  });
+  context.skip(image instanceof UserError, `no kernel for ${arch}: ${image instanceof UserError ? image.message : ""}`);
+  return image as Image;
 }
