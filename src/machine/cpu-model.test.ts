@@ -22,7 +22,7 @@ const features = (text: string, supported: ReadonlySet<string> = ALL) =>
 describe("what the models' data name", () => {
   test("are features of CPUID", () => {
     const named = [
-      ...CPU_MODELS.flatMap((model) => model.features ?? []),
+      ...CPU_MODELS.flatMap(({ features = [], hints = [] }) => [...features, ...hints]),
       ...ONLY_IF_ASKED,
       ...[...FEATURE_NEEDS].flatMap(([feature, needs]) => [feature, ...needs]),
       ...FEATURE_ALIASES.values(),
@@ -62,6 +62,13 @@ describe("a request", () => {
     const without = features("x86-64-v3,-xsave");
     expect(["avx", "avx2", "fma", "xsaveopt"].filter((name) => without.has(name))).toEqual([]);
     expect(features("x86-64-v3,-avx2,+avx2").has("avx2")).toBe(true);
+  });
+
+  test("hints are left out where the engine has them not", () => {
+    const supported = new Set([...ALL].filter((name) => name !== "erms"));
+    const found = features("x86-64-v2", supported);
+    expect([found.has("fsrm"), found.has("erms")]).toEqual([true, false]);
+    expect(errorOf(() => features("x86-64-v2,+erms", supported)).message).toMatch(/erms/);
   });
 
   test("host is everything that the engine has but what must be asked for", () => {

@@ -63,6 +63,7 @@ export function requestedFeatures(request: CpuRequest, supported: ReadonlySet<st
   const { model, named, changes } = request;
   const features = new Set(model.features ?? [...supported].filter((name) => !ONLY_IF_ASKED.includes(name)));
   if (!named) for (const name of [...features]) if (!supported.has(name)) switchOff(features, name);
+  for (const hint of model.hints ?? []) if (supported.has(hint)) features.add(hint);
   for (const { feature, on } of changes) (on ? switchOn : switchOff)(features, feature);
   const lacking = [...features].filter((name) => !supported.has(name));
   if (lacking.length === 0) return features;

@@ -5,6 +5,7 @@ import { needImage } from "./need-image.ts";
 import { BIN } from "./tskvm.ts";
 
 const BOOT_MS = 400_000;
+const QEMU = "qemu-system-x86_64";
 const PROMPT = ":/root# ";
 /** Messages with their levels, then the end. */
 const LAST_COMMANDS = "dmesg -r; poweroff -f\n";
@@ -39,7 +40,7 @@ const bootHere = ({ kernel, initrd }: Image, append = CONSOLE, ...more: string[]
 
 function bootInQemu({ kernel, initrd }: Image): Promise<string> {
   const machine = ["-accel", "tcg", "-m", "512", "-nographic", "-no-reboot", "-nic", "none"];
-  return boot("qemu-system-x86_64", [...machine, "-kernel", kernel, "-initrd", initrd, "-append", CONSOLE]);
+  return boot(QEMU, [...machine, "-kernel", kernel, "-initrd", initrd, "-append", CONSOLE]);
 }
 
 /** Warnings without what differs from boot to boot. */
@@ -67,10 +68,7 @@ describe("a stock kernel's boot", () => {
       const image = await needImage(context, arch, { name });
       const log = await bootHere(image);
       expectQuiet(log);
-      context.skip(
-        spawnSync("qemu-system-x86_64", ["--version"]).status !== 0,
-        "no qemu-system-x86_64 to compare with",
-      );
+      context.skip(spawnSync(QEMU, ["--version"]).status !== 0, `no ${QEMU} to compare with`);
       const known = warningsIn(await bootInQemu(image));
       expect(warningsIn(log).filter((line) => !known.includes(line))).toEqual([]);
     });

@@ -225,11 +225,15 @@ export class CpuidTable {
     cells.setI32(CPU.scratch + 12, known?.edx ?? 0);
   }
 
-  /** Bits of FEATURE for CPU.features. */
+  /**
+   * Bits of FEATURE for CPU.features. Where CPUID tells of several processors MWAIT does not sleep, as under KVM: it would
+   * miss their writes.
+   */
   get features(): number {
     let bits = 0;
     for (const [name, bit] of Object.entries(FEATURE)) if (this.has(name)) bits |= bit;
-    return bits;
+    const processors = ((this.#find(1, 0)?.ebx ?? 0) >>> 16) & 0xff;
+    return processors > 1 ? bits & ~FEATURE.monitor : bits;
   }
 
   /** The bits of XCR0 (its low half) that exist. */

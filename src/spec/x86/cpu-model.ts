@@ -14,19 +14,24 @@ export interface CpuModel {
   readonly title: string;
   /** Absent: as the engine, or the host, names itself. */
   readonly identity?: CpuIdentity;
+  /** Features that the model has where the engine has them. */
+  readonly hints?: readonly string[];
   /** Absent: everything that the engine has but what must be asked for. */
   readonly features?: readonly string[];
 }
 
 const words = (text: string): readonly string[] => text.split(" ");
 
-/** What every engine can give on every processor: emulated, or without a meaning of its own. */
-const EVERYWHERE = words(
-  "mce mca mtrr x2apic tsc_deadline tsc_adjust hypervisor arat umip arch_capabilities erms fsrm zero_fcs_fds invtsc",
-);
+/** What every engine can give on every processor, for it emulates it. */
+const EVERYWHERE = words("mce mca mtrr x2apic tsc_deadline tsc_adjust hypervisor arat umip arch_capabilities");
+
+/** What is told of an engine's processor where it holds: what is fast, or constant, or gone. Nothing fails without it. */
+const HINTS = words("erms fsrm zero_fcs_fds invtsc");
 
 /** The x86-64 baseline, with what came with it. [System V ABI for AMD64, 3.1.1] */
-const BASELINE = words("fpu de pse tsc msr pae cx8 apic sep pge cmov pat pse36 clfsh mmx fxsr sse sse2 syscall nx lm");
+const BASELINE = words(
+  "fpu vme de pse tsc msr pae cx8 apic sep pge cmov pat pse36 clfsh mmx fxsr sse sse2 syscall nx lm",
+);
 
 const V2 = [...BASELINE, ...EVERYWHERE, ...words("sse3 ssse3 sse4_1 sse4_2 popcnt cx16 lahf_lm rdtscp pclmulqdq aes")];
 
@@ -46,8 +51,8 @@ export const IN_ORDER: CpuIdentity = {
 };
 
 export const CPU_MODELS: readonly CpuModel[] = [
-  { name: "x86-64-v2", title: "SSE4.2, AES; every engine and host", identity: IN_ORDER, features: V2 },
-  { name: "x86-64-v3", title: "AVX2, FMA, BMI2, MOVBE", identity: IN_ORDER, features: V3 },
+  { name: "x86-64-v2", title: "SSE4.2, AES; every engine and host", identity: IN_ORDER, features: V2, hints: HINTS },
+  { name: "x86-64-v3", title: "AVX2, FMA, BMI2, MOVBE", identity: IN_ORDER, features: V3, hints: HINTS },
   {
     name: "qemu64",
     title: "QEMU's default, an AMD processor with SSE3",
