@@ -98,6 +98,17 @@ describe("control registers", () => {
     expect(machine.get(CPU.cr0) & 1n).toBe(1n);
   });
 
+  test("real-address mode knows no VEX prefix, whatever is enabled [SDM 2A 2.3.5]", () => {
+    const machine = withCpuid().protectedMode(0);
+    const traps = () => [machine.get32(CPU.vexTrap), machine.get32(CPU.avxTrap)];
+    write(machine, 4, CR4.OSFXSR | CR4.OSXSAVE);
+    machine.set(CPU.xcr0, 7);
+    machine.call("update_mode");
+    expect(traps()).toEqual([0, 0]);
+    write(machine, 0, CR0.ET);
+    expect(traps()).toEqual([VECTOR.UD, VECTOR.UD]);
+  });
+
   test("debug registers: fixed bits, aliases, and #DB under DR7.GD", () => {
     const machine = withCpuid().protectedMode(0);
     machine.call("write_debug", 4, 0xffff_ffffn);

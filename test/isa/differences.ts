@@ -96,6 +96,7 @@ const CPUINFO_NAMES: Readonly<Record<string, string>> = {
   clfsh: "clflush",
   lzcnt: "abm",
   prefetchw: "3dnowprefetch",
+  sha: "sha_ni",
   sse3: "pni",
   cmpxchg16b: "cx16",
 };

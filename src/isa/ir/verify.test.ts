@@ -119,6 +119,27 @@ describe("the order of faults and writes", () => {
   });
 });
 
+describe("vectors of 32 bytes", () => {
+  const stored = (write: (b: Builder, at: ReturnType<Builder["linear"]>) => void, width = 32): string[] =>
+    complaints((b) => write(b, b.linear(b.ea(), width, "write")));
+
+  test("are stored by one node of two v128, checked for their whole width", () => {
+    expect(stored((b, at) => b.storeWide(at, b.getReg("reg", 16), b.getReg("reg", 16, "v128", 16)))).toEqual([]);
+    expect(stored((b, at) => b.storeWide(at, b.getReg("reg", 16), b.i32(0)))).toEqual([
+      "%4 store takes (i64, v128, v128), not (i64, v128, i32)",
+    ]);
+    expect(stored((b, at) => b.storeWide(at, b.getReg("reg", 16), b.getReg("reg", 16)), 16)).toEqual([
+      "%4 store accesses 32 bytes where 16 were checked",
+    ]);
+  });
+
+  test("are the widest registers", () => {
+    expect(complaints((b) => b.setReg("reg", b.getReg("rm", 16, "v128", 16), 16, 24))).toEqual([
+      "%1 set_reg reaches beyond 32 bytes",
+    ]);
+  });
+});
+
 describe("the shape of a program", () => {
   test("values come before their uses and exist", () => {
     expect(complaintsOf(i32, { op: "add", type: "i32", args: [0, 2] })).toEqual([
