@@ -1,6 +1,6 @@
 import { EFLAGS, GPR, VECTOR } from "../../src/isa/state.ts";
-import { CODE, DATA, DATA_PAGES, FILLER, hashWords, PAGE, WINDOWS } from "../isa/layout.ts";
-import { copyState, newState, type UserProgram, type UserResult, type UserState } from "../isa/program.ts";
+import { CODE, DATA, DATA_PAGES, FILLER, hashData, PAGE, WINDOWS } from "../isa/layout.ts";
+import { newState, type UserProgram, type UserResult, type UserState } from "../isa/program.ts";
 
 /**
  * A line of an .ins file: `bytes "text" state => state`. Bytes in hexadecimal; the text is the disassembly; a state is
@@ -16,6 +16,8 @@ export interface Line {
 }
 
 const OFFSET = 0x100;
+/** Of the data pages when nothing outside the windows was written. */
+const UNTOUCHED = hashData(new Uint32Array((DATA_PAGES * PAGE) / 4));
 /** The first byte of the second data page: bytes before and behind it are in a window. */
 const DATA_ADDRESS = DATA + PAGE;
 const FLAGS: Readonly<Record<string, number>> = {
@@ -54,7 +56,7 @@ function parseLine(source: string, bits: 32 | 64, number: number): Line {
   if (match === null) throw new Error(`line ${number}: bytes "text" state => state`);
   const [, hex, text, before, after] = match as unknown as [string, string, string, string, string];
   const code = Uint8Array.from(hex.trim().split(" "), (byte) => Number.parseInt(byte, 16));
-  const state = newState();
+  const state = newState(bits);
   state.rip = BigInt(CODE + OFFSET);
   for (const word of words(before)) apply(state, word, number);
   const program: UserProgram = { bits, code, offset: OFFSET, state };
@@ -64,7 +66,7 @@ function parseLine(source: string, bits: 32 | 64, number: number): Line {
 const words = (text: string): string[] => text.split(" ").filter(Boolean);
 
 function expectedOf({ bits, code, state }: UserProgram, after: readonly string[], number: number): UserResult {
-  const result = copyState(state);
+  const result = state.copy();
   const fault = after.find((word) => word.startsWith("#"));
   result.rip = state.rip + (fault ? 0n : BigInt(code.length));
   for (const word of after) if (word !== fault) apply(result, word, number);
@@ -73,17 +75,7 @@ function expectedOf({ bits, code, state }: UserProgram, after: readonly string[]
     : FILLER[bits] === FILLER[64]
       ? VECTOR.UD
       : VECTOR.GP;
-  return { state: result, vector, error: 0, address: 0n, hash: hashOf(result) };
-}
-
-function hashOf({ windows }: UserState): number {
-  const data = new Uint8Array(DATA_PAGES * PAGE);
-  let from = 0;
-  for (const { start, length } of WINDOWS) {
-    data.set(windows.subarray(from, from + length), start - DATA);
-    from += length;
-  }
-  return hashWords(new Uint32Array(data.buffer));
+  return { state: result, vector, error: 0, address: 0n, hash: UNTOUCHED };
 }
 
 function apply(state: UserState, word: string, number: number): void {

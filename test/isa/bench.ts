@@ -2,13 +2,14 @@ import { readFileSync } from "node:fs";
 import { CodeCache } from "../../src/engine/wasm/code-cache.ts";
 import { generateInterpreter } from "../../src/engine/wasm/interpreter/generate.ts";
 import { usesStack } from "../../src/engine/wasm/stack-use.ts";
-import { DECODE, decode } from "../../src/isa/decoder/decode.ts";
+import { type CodeSize, DECODE, decode } from "../../src/isa/decoder/decode.ts";
 import { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { evaluate, type HelperExports, type Machine, packFlags, unpackFlags } from "../../src/isa/evaluate.ts";
 import { CPU, EFLAGS, GPR, TRAP, VECTOR } from "../../src/isa/state.ts";
 import { CODE_MAP_ENTRIES, Guest, RECORDS } from "./guest.ts";
-import { CODE, CODE_BYTES, FILLER, hashWords, PAGE } from "./layout.ts";
+import { CODE, FILLER, hashData, PAGE } from "./layout.ts";
 import type { UserProgram, UserResult } from "./program.ts";
+import { ROOT } from "./root.ts";
 import { loadState, saveState } from "./state.ts";
 
 /** Instructions after which a program counts as endless. */
@@ -33,7 +34,7 @@ export class Bench {
 
   constructor() {
     const { memory, cells } = this.#guest;
-    const helpers = new WebAssembly.Module(readFileSync(new URL("../../dist/isa/helpers.wasm", import.meta.url)));
+    const helpers = new WebAssembly.Module(readFileSync(new URL("dist/isa/helpers.wasm", ROOT)));
     this.#helpers = new WebAssembly.Instance(helpers, { env: this.#environment(helpers) })
       .exports as unknown as HelperExports;
     this.#machine = { view: this.#guest.view, cpu: cells.base, helpers: this.#helpers };
@@ -52,7 +53,7 @@ export class Bench {
   evaluate(program: UserProgram, visit: Visit = () => true): UserResult | undefined {
     this.#begin(program);
     for (let step = 0; step < MAX_STEPS; step++) {
-      if (!this.#step(program.bits, visit)) return undefined;
+      if (!this.#step(visit)) return undefined;
       if (this.#guest.cells.i32(CPU.trap) === TRAP.none) continue;
       packFlags(this.#machine);
       return this.#result();
@@ -90,10 +91,9 @@ export class Bench {
   #begin({ bits, code, offset, state }: UserProgram): void {
     const guest = this.#guest;
     guest.code.fill(FILLER[bits]);
-    guest.code.set(code.subarray(0, CODE_BYTES), offset);
+    guest.code.set(code, offset);
     for (const page of guest.codePages) this.#code.invalidate(page);
     guest.data.fill(0);
-    guest.enterMode(bits);
     loadState(guest, state);
     guest.cells.setI32(CPU.trap, TRAP.none);
     this.#call("update_mode");
@@ -109,12 +109,12 @@ export class Bench {
       vector: cells.i32(CPU.faultVector),
       error: cells.i32(CPU.faultError),
       address: this.#guest.view.getBigUint64(cells.base + CPU.faultAddress, true),
-      hash: hashWords(new Uint32Array(data.buffer, data.byteOffset, data.length / 4)),
+      hash: hashData(new Uint32Array(data.buffer, data.byteOffset, data.length / 4)),
     };
   }
 
-  #step(bits: 32 | 64, visit: Visit): boolean {
-    const status = this.#fetch(bits);
+  #step(visit: Visit): boolean {
+    const status = this.#fetch(this.#guest.codeSize);
     if (status === DECODE.ok) {
       const field = (at: number): bigint => this.#guest.view.getBigUint64(this.#machine.cpu + at, true);
       if (!visit(this.#insn, field(CPU.rip), field(CPU.gpr + 8 * GPR.rcx))) return false;
@@ -127,7 +127,7 @@ export class Bench {
   }
 
   /** Decodes at rip; DECODE.more: a page of the instruction cannot be fetched, CPU.trap is set. */
-  #fetch(bits: 32 | 64): number {
+  #fetch(bits: CodeSize): number {
     const { bytes, view, cells } = this.#guest;
     const rip = view.getBigUint64(cells.base + CPU.rip, true);
     const first = this.#translate(rip);

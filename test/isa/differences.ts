@@ -13,12 +13,15 @@ const TABLES = "reads descriptor tables or system registers, which the kernel fi
 const MACHINE = "reads clocks, counters or identification of the machine";
 const APPROXIMATE = "gives an approximation; only its greatest error is architectural [SDM 2B RCPPS, RSQRTPS]";
 const TRANSCENDENTAL = "gives a result whose last digit is the model's own [SDM 1 8.3.10]";
-const POINTERS = "stores or loads the x87 instruction and operand pointers, which differ by model [SDM 1 8.1.8]";
+const STORES_POINTERS = "stores or loads the x87 instruction and operand pointers, which differ by model [SDM 1 8.1.8]";
 const THREAD = "reads or writes a segment base that the harness lives on";
 
 const COMPONENTS = "saves or restores the state components that the kernel enabled";
 
 const KERNEL_ONLY = "is the kernel's, and some processors let programs have it";
+
+/** The x87 opcode, instruction and operand pointers: which instructions set them, and when they are saved, differs by model. [SDM 1 8.1.8, 8.1.9] */
+export const POINTERS = /^(fop|fip|fdp)$/;
 
 /** Mnemonics that no generated program has. */
 const EXCLUDED: Readonly<Record<string, string>> = {
@@ -73,12 +76,12 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   FSIN: TRANSCENDENTAL,
   FCOS: TRANSCENDENTAL,
   FSINCOS: TRANSCENDENTAL,
-  FNSAVE: POINTERS,
-  FRSTOR: POINTERS,
-  FNSTENV: POINTERS,
-  FLDENV: POINTERS,
-  FXSAVE: POINTERS,
-  FXRSTOR: POINTERS,
+  FNSAVE: STORES_POINTERS,
+  FRSTOR: STORES_POINTERS,
+  FNSTENV: STORES_POINTERS,
+  FLDENV: STORES_POINTERS,
+  FXSAVE: STORES_POINTERS,
+  FXRSTOR: STORES_POINTERS,
   XSAVE: COMPONENTS,
   XSAVEC: COMPONENTS,
   XSAVEOPT: COMPONENTS,

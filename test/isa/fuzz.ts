@@ -108,14 +108,12 @@ export class Fuzzer {
   #disagreements({ program, trace, evaluated }: Evaluated, native: UserResult | undefined): string[] {
     if (native === undefined) return ["the processor does not come to an end"];
     const ignored = trace.ignoredAt(native.state.rip);
-    const oracle = differences(program, native, evaluated, ignored).map((line) => `evaluator: ${line}`);
+    const oracle = differences(native, evaluated, ignored).map((line) => `evaluator: ${line}`);
     const interpreted = this.#bench.interpret(program);
     if (interpreted === undefined) return [...oracle, "interpreter: does not come to an end"];
     return [
       ...oracle,
-      ...differences(program, evaluated, interpreted, NOTHING_IGNORED).map(
-        (line) => `interpreter against evaluator: ${line}`,
-      ),
+      ...differences(evaluated, interpreted, NOTHING_IGNORED).map((line) => `interpreter against evaluator: ${line}`),
     ];
   }
 }

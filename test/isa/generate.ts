@@ -3,7 +3,7 @@ import { Instruction, NO_REGISTER, RIP } from "../../src/isa/decoder/instruction
 import { EFLAGS, GPR } from "../../src/isa/state.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import { encodeForm } from "./encode.ts";
-import { CODE, CODE_BYTES, CODE_PAGES, DATA, GS_BASE, PAGE, READ_ONLY } from "./layout.ts";
+import { CODE, CODE_BYTES, CODE_PAGES, DATA, GS_BASE, PAGE, READ_ONLY, WINDOW_BYTES } from "./layout.ts";
 import { newState, type UserProgram, type UserState } from "./program.ts";
 import type { Random } from "./random.ts";
 import { randomImage, randomUpper } from "./random-image.ts";
@@ -23,12 +23,16 @@ function isLocked(form: Form): boolean {
   return form.memory && (form.lock || form.row.attributes.lock === "always");
 }
 
+function windowView({ windows }: UserState): DataView {
+  return new DataView(windows.buffer, windows.byteOffset, WINDOW_BYTES);
+}
+
 /** Makes programs: what is chosen depends on nothing but the seed and the table. */
 export class ProgramGenerator {
   readonly #random: Random;
   readonly #insn = new Instruction();
   readonly #bits: 32 | 64;
-  readonly #state: UserState = newState();
+  readonly #state: UserState;
   /** Registers that must keep their values: an address counts on them. */
   readonly #pinned = new Set<number>();
   readonly #code: number[] = [];
@@ -40,6 +44,7 @@ export class ProgramGenerator {
     this.#random = random;
     this.#bits = bits;
     this.#hasYmm = hasYmm;
+    this.#state = newState(bits);
     // the end of the code pages and the border between them are met now and then
     const places = [0x100, 0x100, 0x100, PAGE - random.below(16), CODE_PAGES * PAGE - CODE_BYTES];
     this.#offset = random.pick(places);
@@ -68,8 +73,8 @@ export class ProgramGenerator {
     const flags = random.u32();
     const checksAlignment = flags >>> ALIGNMENT_BIT === 0;
     this.#state.rflags = 0x202 | (flags & (EFLAGS.arithmetic | EFLAGS.DF)) | (checksAlignment ? EFLAGS.AC : 0);
-    fxsave.set(randomImage(random));
-    if (this.#hasYmm) ymm.set(randomUpper(random));
+    randomImage(fxsave, random);
+    if (this.#hasYmm) randomUpper(ymm, random);
   }
 
   /** Adds an instruction of a form and gives it registers to find its memory operand by; false if none was found. */
@@ -168,7 +173,7 @@ export class ProgramGenerator {
 
   /** What an instruction needs besides its memory operand to do something worth seeing. */
   #prepare(form: Form): void {
-    const { gpr, windows } = this.#state;
+    const { gpr } = this.#state;
     const { mnemonic } = form.row;
     const random = this.#random;
     if (BIT_STRINGS.has(mnemonic) && form.memory && !this.#pinned.has(this.#insn.reg)) {
@@ -176,7 +181,7 @@ export class ProgramGenerator {
     }
     if (form.rep !== "none" && this.#insn.addressSize === 32) this.#clearUpperHalves();
     if (FLAG_RESTORERS.has(mnemonic)) this.#tameFlags();
-    if (/^(CALL|JMP|RET)$/.test(mnemonic) && random.chance(80)) this.#plantTarget(form, windows);
+    if (/^(CALL|JMP|RET)$/.test(mnemonic) && random.chance(80)) this.#plantTarget(form);
   }
 
   /** A repetition that counts in the lower half of a register whose upper half is not known to be 0. */
@@ -197,20 +202,20 @@ export class ProgramGenerator {
   #tameFlags(): void {
     this.#state.gpr[GPR.rsp] = BigInt(DATA + PAGE + 8);
     this.#pinned.add(GPR.rsp);
-    const view = new DataView(this.#state.windows.buffer);
+    const view = windowView(this.#state);
     for (let at = 64; at < 128; at += 8) view.setBigUint64(at, BigInt(this.#random.u32() & HARMLESS_FLAGS), true);
   }
 
   /** Puts an address of code where an indirect jump finds it. */
-  #plantTarget(form: Form, windows: Uint8Array): void {
+  #plantTarget(form: Form): void {
     const target = BigInt(CODE + this.#random.below(CODE_PAGES * PAGE));
     if (!form.memory && form.operands[0]?.kind === "register") {
       if (!this.#pinned.has(this.#insn.rm)) this.#state.gpr[this.#insn.rm] = target;
       return;
     }
-    const view = new DataView(windows.buffer);
+    const view = windowView(this.#state);
     const step = this.#bits / 8;
-    for (let at = 0; at < windows.length; at += step) {
+    for (let at = 0; at < WINDOW_BYTES; at += step) {
       if (step === 8) view.setBigUint64(at, target, true);
       else view.setUint32(at, Number(target), true);
     }

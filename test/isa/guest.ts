@@ -1,21 +1,9 @@
 import { CpuCells } from "../../src/engine/wasm/cpu-cells.ts";
 import { MemoryTables, tablesBytes } from "../../src/engine/wasm/memory-tables.ts";
 import { resetState } from "../../src/engine/wasm/reset.ts";
-import { CPU, CPU_SIZE, SEGMENT, type SegmentName, segmentOffset } from "../../src/isa/state.ts";
+import { CPU, CPU_SIZE, MODE, SEGMENT, type SegmentName, segmentOffset } from "../../src/isa/state.ts";
 import { CR0, CR4, EFER, XCR0 } from "../../src/spec/x86/control-register.ts";
-import {
-  CODE,
-  CODE_PAGES,
-  CS32,
-  CS64,
-  DATA,
-  DATA_PAGES,
-  DS32,
-  GS_BASE,
-  PAGE,
-  READ_ONLY,
-  readOnlyByte,
-} from "./layout.ts";
+import { CODE, CODE_PAGES, DATA, DATA_PAGES, PAGE, READ_ONLY, readOnlyByte } from "./layout.ts";
 
 const MEMORY_BYTES = 16 << 20;
 const TABLES = 0x1_0000;
@@ -30,11 +18,26 @@ const PAGE_TABLES = 0x1000;
 const CODE_PHYSICAL = 0x10_0000;
 const DATA_PHYSICAL = 0x11_0000;
 const READ_ONLY_PHYSICAL = 0x12_0000;
-const TSS_PHYSICAL = 0x13_0000;
+const SYSTEM_PHYSICAL = 0x13_0000;
 /** Linear address of the task state segment, in the upper half as a kernel has it, and the offset in it of the I/O map's. [SDM 3A 8.7] */
 const TSS = 0xffff_8000_0000_0000;
 const TSS_LIMIT = 0x67;
 const IO_MAP_BASE = 0x66;
+/** Where in the TSS's page the GDT and the IDT are. */
+const GDT_OFFSET = 0x400;
+const IDT_OFFSET = 0x800;
+/**
+ * The descriptors that Linux gives a user process, by number: kernel code of 32 and 64 bits, kernel data, user code of 32 bits,
+ * user data, user code of 64 bits. [Linux, arch/x86/kernel/cpu/common.c, gdt_page]
+ */
+const DESCRIPTORS = [0, 0xcf9b, 0xaf9b, 0xcf93, 0xcffb, 0xcff3, 0xaffb];
+const GDT_ENTRIES = 16;
+const ATTRIBUTES = 0x00f0_ff00;
+/** Attributes of a segment register with a null selector. */
+const UNUSABLE = 0x1_0000;
+/** An interrupt gate for CPL 0 only, with nothing behind it. */
+const KERNEL_GATE = 0x8e00;
+const IDT_BYTES = 0x800;
 
 /** Bits of a page table entry: present, accessed, dirty; writable; user; no execution. [SDM 3A 4.5] */
 const PRESENT = 0x61n;
@@ -64,18 +67,27 @@ export class Guest {
     for (let n = 0; n < DATA_PAGES; n++)
       this.#map(DATA + n * PAGE, DATA_PHYSICAL + n * PAGE, USER | WRITABLE | NO_EXECUTE);
     this.#map(READ_ONLY, READ_ONLY_PHYSICAL, USER | NO_EXECUTE);
-    this.#map(TSS, TSS_PHYSICAL, WRITABLE | NO_EXECUTE);
-    this.view.setUint16(RAM + TSS_PHYSICAL + IO_MAP_BASE, TSS_LIMIT + 1, true);
+    this.#map(TSS, SYSTEM_PHYSICAL, WRITABLE | NO_EXECUTE);
+    this.view.setUint16(RAM + SYSTEM_PHYSICAL + IO_MAP_BASE, TSS_LIMIT + 1, true);
+    this.#fillTables();
     for (let n = 0; n < PAGE; n++) this.bytes[RAM + READ_ONLY_PHYSICAL + n] = readOnlyByte(n);
     this.#initialise();
   }
 
-  /** The state of a user process: flat segments, CPL 3. */
-  enterMode(bits: 32 | 64): void {
-    this.#segment("cs", bits === 64 ? CS64 : CS32, bits === 64 ? 0xa0_fb00 : 0xc0_fb00);
-    for (const name of ["ds", "es", "ss"] as const) this.#segment(name, DS32, 0xc0_f300);
-    for (const name of ["fs", "gs"] as const) this.#segment(name, 0, 0x1_0000);
-    this.cells.setNumber(segmentOffset("gs") + SEGMENT.base, GS_BASE);
+  /** Puts a selector and its descriptor into a segment register. */
+  loadSegment(name: SegmentName, selector: number): void {
+    const at = segmentOffset(name);
+    const attributes = this.view.getUint32(RAM + SYSTEM_PHYSICAL + GDT_OFFSET + (selector & ~7) + 4, true) & ATTRIBUTES;
+    this.cells.setNumber(at + SEGMENT.base, 0);
+    this.cells.setI32(at + SEGMENT.limit, -1);
+    this.cells.setI32(at + SEGMENT.attributes, attributes || UNUSABLE);
+    this.cells.setI32(at + SEGMENT.selector, selector);
+  }
+
+  /** Size of the code segment in bits. */
+  get codeSize(): 16 | 32 | 64 {
+    const size = this.cells.i32(CPU.mode) & MODE.sizeMask;
+    return size === MODE.code64 ? 64 : size === MODE.code32 ? 32 : 16;
   }
 
   /** Host pages of the code, as CodeCache numbers them. */
@@ -88,6 +100,10 @@ export class Guest {
     resetState(cells);
     cells.setNumber(segmentOffset("tr") + SEGMENT.base, TSS);
     cells.setI32(segmentOffset("tr") + SEGMENT.limit, TSS_LIMIT);
+    cells.setNumber(CPU.gdtrBase, TSS + GDT_OFFSET);
+    cells.setI32(CPU.gdtrLimit, 8 * GDT_ENTRIES - 1);
+    cells.setNumber(CPU.idtrBase, TSS + IDT_OFFSET);
+    cells.setI32(CPU.idtrLimit, IDT_BYTES - 1);
     cells.setI32(CPU.codeMap, CODE_MAP);
     cells.setI32(CPU.codeMapMask, CODE_MAP_ENTRIES - 1);
     cells.setI32(CPU.slots, tables.slots);
@@ -96,17 +112,20 @@ export class Guest {
     cells.setI32(CPU.maxPhyAddr, 40);
     cells.setWide(CPU.cr0, CR0.PG | CR0.AM | CR0.WP | CR0.NE | CR0.ET | CR0.MP | CR0.PE, 0);
     cells.setNumber(CPU.cr3, PAGE_TABLES);
-    cells.setNumber(CPU.cr4, CR4.PAE | CR4.PGE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.OSXSAVE);
+    cells.setNumber(CPU.cr4, CR4.PAE | CR4.PGE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.FSGSBASE | CR4.OSXSAVE);
     cells.setNumber(CPU.xcr0, XCR0.X87 | XCR0.SSE | XCR0.AVX);
     cells.setNumber(CPU.efer, EFER.SCE | EFER.LME | EFER.LMA | EFER.NXE);
   }
 
-  #segment(name: SegmentName, selector: number, attributes: number): void {
-    const at = segmentOffset(name);
-    this.cells.setNumber(at + SEGMENT.base, 0);
-    this.cells.setI32(at + SEGMENT.limit, -1);
-    this.cells.setI32(at + SEGMENT.attributes, attributes);
-    this.cells.setI32(at + SEGMENT.selector, selector);
+  #fillTables(): void {
+    const gdt = RAM + SYSTEM_PHYSICAL + GDT_OFFSET;
+    DESCRIPTORS.forEach((attributes, n) => {
+      if (n === 0) return;
+      this.view.setUint32(gdt + 8 * n, 0xffff, true);
+      this.view.setUint32(gdt + 8 * n + 4, ((attributes & 0xff00) << 8) | ((attributes & 0xff) << 8), true);
+    });
+    const idt = RAM + SYSTEM_PHYSICAL + IDT_OFFSET;
+    for (let at = 0; at < IDT_BYTES; at += 16) this.view.setUint32(idt + at + 4, KERNEL_GATE, true);
   }
 
   #map(linear: number, physical: number, rights: bigint): void {

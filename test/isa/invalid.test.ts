@@ -94,7 +94,7 @@ function opcodes(bits: 32 | 64, map: readonly number[]): number[] {
 }
 
 function programOf(bytes: readonly number[], bits: 32 | 64): UserProgram {
-  const state = newState();
+  const state = newState(bits);
   state.rip = BigInt(CODE + OFFSET);
   for (const register of [GPR.rbx, GPR.rsp]) state.gpr[register] = BigInt(DATA + PAGE);
   return { bits, code: Uint8Array.from({ length: 15 }, (_, n) => bytes[n] ?? 0), offset: OFFSET, state };

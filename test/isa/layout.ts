@@ -19,23 +19,46 @@ export const WINDOW_BYTES = 192;
 /** Longest program in bytes. */
 export const CODE_BYTES = 64;
 
-/** Code segments of user programs under Linux, and the base that GS has in 64-bit mode. */
+/** Segments of user programs under Linux, and the bases that FS and GS have in 64-bit mode. */
 export const CS64 = 0x33;
 export const CS32 = 0x23;
 export const DS32 = 0x2b;
+export const FS_BASE = 0x3000;
 export const GS_BASE = 0x2000;
 
 /** What stands around the program: one byte that raises an exception, PUSH ES (#UD) in 64-bit mode, HLT (#GP) in 32-bit mode. */
 export const FILLER = { 64: 0x06, 32: 0xf4 } as const;
+
+/** Where a state's parts are in its image: registers, selectors in the order of their encoding, FXSAVE's image, upper halves of YMM. */
+export const IMAGE = {
+  gpr: 0,
+  rip: 128,
+  rflags: 136,
+  selectors: 140,
+  fsBase: 152,
+  gsBase: 160,
+  fxsave: 176,
+  ymm: 688,
+  windows: 944,
+} as const;
+export const IMAGE_BYTES = 944 + WINDOW_BYTES;
+
+/** The image of FXSAVE64 as far as it is a program's: behind it are reserved bytes. [SDM 1 10.5.1, table 10-2] */
+export const FXSAVE_BYTES = 416;
 
 /** Byte `n` of the page that is only read. */
 export function readOnlyByte(n: number): number {
   return (n * 157 + 1) & 0xff;
 }
 
-/** FNV-1a over 32-bit words: tells whether bytes outside the windows are as they were. */
-export function hashWords(words: Uint32Array): number {
+/** FNV-1a over 32-bit words, without the windows: tells whether bytes outside them are as they were. */
+export function hashData(words: Uint32Array): number {
   let hash = 0x811c9dc5;
-  for (const word of words) hash = Math.imul(hash ^ word, 0x01000193) >>> 0;
-  return hash;
+  let from = 0;
+  for (const { start, length } of WINDOWS) {
+    const end = (start - DATA) / 4;
+    for (let n = from; n < end; n++) hash = Math.imul(hash ^ words[n]!, 0x01000193);
+    from = end + length / 4;
+  }
+  return hash >>> 0;
 }

@@ -1,16 +1,52 @@
-import { WINDOW_BYTES } from "./layout.ts";
+import { CS32, CS64, DS32, FS_BASE, FXSAVE_BYTES, GS_BASE, IMAGE, IMAGE_BYTES, WINDOW_BYTES } from "./layout.ts";
 
-/** The registers and memory that a user program can change. `rflags` and `fxsave` are in the processor's formats. */
-export interface UserState {
+const FCW = IMAGE.fxsave;
+const MXCSR = IMAGE.fxsave + 24;
+
+/** The registers and memory that a user program can change, in one image that the native harness reads and writes too: see IMAGE. */
+export class UserState {
+  readonly image: Uint8Array;
+  readonly view: DataView;
   /** In the order of their encoding. */
   readonly gpr: BigUint64Array;
-  rip: bigint;
-  rflags: number;
-  /** An image of FXSAVE64; the instruction and operand pointers in it are not compared. */
+  /** In the order of their encoding: ES, CS, SS, DS, FS, GS. */
+  readonly selectors: Uint16Array;
+  /** An image of FXSAVE64; see differences.ts for the pointers in it. */
   readonly fxsave: Uint8Array;
-  /** The upper halves of the YMM registers. */
+  /** The upper halves of YMM0 to YMM15. */
   readonly ymm: Uint8Array;
   readonly windows: Uint8Array;
+
+  constructor(image = new Uint8Array(IMAGE_BYTES)) {
+    const { buffer, byteOffset } = image;
+    this.image = image;
+    this.view = new DataView(buffer, byteOffset, IMAGE_BYTES);
+    this.gpr = new BigUint64Array(buffer, byteOffset + IMAGE.gpr, 16);
+    this.selectors = new Uint16Array(buffer, byteOffset + IMAGE.selectors, 6);
+    this.fxsave = image.subarray(IMAGE.fxsave, IMAGE.fxsave + FXSAVE_BYTES);
+    this.ymm = image.subarray(IMAGE.ymm, IMAGE.ymm + 256);
+    this.windows = image.subarray(IMAGE.windows, IMAGE.windows + WINDOW_BYTES);
+  }
+
+  get rip(): bigint {
+    return this.view.getBigUint64(IMAGE.rip, true);
+  }
+
+  set rip(value: bigint) {
+    this.view.setBigUint64(IMAGE.rip, value, true);
+  }
+
+  get rflags(): number {
+    return this.view.getUint32(IMAGE.rflags, true);
+  }
+
+  set rflags(value: number) {
+    this.view.setUint32(IMAGE.rflags, value, true);
+  }
+
+  copy(): UserState {
+    return new UserState(this.image.slice());
+  }
 }
 
 /** A short program with what it starts from. */
@@ -29,31 +65,19 @@ export interface UserResult {
   readonly error: number;
   /** Of a page fault. */
   readonly address: bigint;
-  /** Of the data pages, see hashWords. */
+  /** Of the data pages, see hashData. */
   readonly hash: number;
 }
 
-export const FXSAVE_BYTES = 512;
-export const YMM_BYTES = 256;
-const FCW = 0;
-const MXCSR = 24;
-
-export function newState(): UserState {
-  const state = {
-    gpr: new BigUint64Array(16),
-    rip: 0n,
-    rflags: 0x202,
-    fxsave: new Uint8Array(FXSAVE_BYTES),
-    ymm: new Uint8Array(YMM_BYTES),
-    windows: new Uint8Array(WINDOW_BYTES),
-  };
-  const view = new DataView(state.fxsave.buffer);
+/** The state of a process that has done nothing, in 64-bit or 32-bit code. */
+export function newState(bits: 32 | 64 = 64): UserState {
+  const state = new UserState();
+  const { view } = state;
+  state.rflags = 0x202;
+  state.selectors.set([DS32, bits === 64 ? CS64 : CS32, DS32, DS32]);
+  view.setUint32(IMAGE.fsBase, FS_BASE, true);
+  view.setUint32(IMAGE.gsBase, GS_BASE, true);
   view.setUint16(FCW, 0x37f, true);
   view.setUint32(MXCSR, 0x1f80, true);
   return state;
-}
-
-export function copyState(state: UserState): UserState {
-  const { gpr, fxsave, ymm, windows } = state;
-  return { ...state, gpr: gpr.slice(), fxsave: fxsave.slice(), ymm: ymm.slice(), windows: windows.slice() };
 }

@@ -1,4 +1,3 @@
-import { YMM_BYTES } from "./program.ts";
 import type { Random } from "./random.ts";
 
 /** Float edges as bit patterns: zeros, ones, the least and greatest normal and denormal numbers, infinities, NaNs. */
@@ -41,10 +40,9 @@ const SIGNIFICANDS = [
 
 const EXCEPTION_MASKS = 0x3f;
 
-/** The first 416 bytes of an FXSAVE image: x87 and SSE control words, registers of edges. No unmasked exception is pending. */
-export function randomImage(random: Random): Uint8Array {
-  const image = new Uint8Array(416);
-  const view = new DataView(image.buffer);
+/** Fills an FXSAVE image: x87 and SSE control words, registers of edges. No unmasked exception is pending. */
+export function randomImage(image: Uint8Array, random: Random): void {
+  const view = new DataView(image.buffer, image.byteOffset);
   const fcw = random.chance(70) ? 0x37f : 0x40 | (random.u32() & 0xf3f);
   view.setUint16(0, fcw, true);
   view.setUint16(2, (random.u32() & 0x7f00) | (random.chance(20) ? random.u32() & fcw & EXCEPTION_MASKS : 0), true);
@@ -52,15 +50,12 @@ export function randomImage(random: Random): Uint8Array {
   view.setUint32(24, randomMxcsr(random), true);
   for (let n = 0; n < 8; n++) writeExtended(view, 32 + 16 * n, random);
   for (let n = 0; n < 16; n++) writeVector(view, 160 + 16 * n, random);
-  return image;
 }
 
-/** Upper halves of the YMM registers. */
-export function randomUpper(random: Random): Uint8Array {
-  const upper = new Uint8Array(YMM_BYTES);
-  const view = new DataView(upper.buffer);
+/** Fills the upper halves of the YMM registers. */
+export function randomUpper(upper: Uint8Array, random: Random): void {
+  const view = new DataView(upper.buffer, upper.byteOffset);
   for (let n = 0; n < 16; n++) writeVector(view, 16 * n, random);
-  return upper;
 }
 
 /** Mostly the default; else any rounding, DAZ, FTZ, masks and flags. */

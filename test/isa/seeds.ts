@@ -1,9 +1,10 @@
+import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { hashWords } from "./layout.ts";
-import { FXSAVE_BYTES, type UserProgram, YMM_BYTES } from "./program.ts";
+import { newState, type UserProgram } from "./program.ts";
+import { ROOT } from "./root.ts";
 
-const DIRECTORY = new URL("../seeds/", import.meta.url);
+const DIRECTORY = new URL("test/seeds/", ROOT);
 
 interface SavedProgram {
   readonly bits: 32 | 64;
@@ -13,7 +14,7 @@ interface SavedProgram {
   readonly rflags: number;
   readonly gpr: string;
   readonly fxsave: string;
-  /** Left out where all are 0. */
+  /** Absent: zeros. */
   readonly ymm?: string;
   readonly windows: string;
   /** For the reader. */
@@ -32,13 +33,13 @@ export function saveSeed({ bits, code, offset, state }: UserProgram, text: strin
     rip: state.rip.toString(16),
     rflags: state.rflags,
     gpr: Array.from(state.gpr, (value) => value.toString(16)).join(" "),
-    fxsave: toHex(state.fxsave.subarray(0, 416)),
-    ...(state.ymm.some((byte) => byte !== 0) ? { ymm: toHex(state.ymm) } : {}),
+    fxsave: toHex(state.fxsave),
+    ymm: toHex(state.ymm),
     windows: toHex(state.windows),
     text: text.split("\n"),
   };
   const content = JSON.stringify(saved, null, 2);
-  const name = `${hashWords(Uint32Array.from(Buffer.from(content))).toString(16)}.json`;
+  const name = `${createHash("sha256").update(content).digest("hex").slice(0, 8)}.json`;
   mkdirSync(DIRECTORY, { recursive: true });
   writeFileSync(new URL(name, DIRECTORY), `${content}\n`);
   return `test/seeds/${name}`;
@@ -51,21 +52,13 @@ export function loadSeeds(): UserProgram[] {
 }
 
 function parse(saved: SavedProgram): UserProgram {
-  const fxsave = new Uint8Array(FXSAVE_BYTES);
-  fxsave.set(fromHex(saved.fxsave));
-  const ymm = new Uint8Array(YMM_BYTES);
-  ymm.set(fromHex(saved.ymm ?? ""));
-  return {
-    bits: saved.bits,
-    code: fromHex(saved.code),
-    offset: saved.offset,
-    state: {
-      gpr: BigUint64Array.from(saved.gpr.split(" "), (value) => BigInt(`0x${value}`)),
-      rip: BigInt(`0x${saved.rip}`),
-      rflags: saved.rflags,
-      fxsave,
-      ymm,
-      windows: fromHex(saved.windows),
-    },
-  };
+  const { bits, offset, rflags } = saved;
+  const state = newState(bits);
+  state.rip = BigInt(`0x${saved.rip}`);
+  state.rflags = rflags;
+  state.gpr.set(saved.gpr.split(" ").map((value) => BigInt(`0x${value}`)));
+  state.fxsave.set(fromHex(saved.fxsave));
+  state.ymm.set(fromHex(saved.ymm ?? ""));
+  state.windows.set(fromHex(saved.windows));
+  return { bits, code: fromHex(saved.code), offset, state };
 }

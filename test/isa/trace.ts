@@ -2,7 +2,7 @@ import type { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import { type Ignored, readsFlags, undefinedFlags, writesAllFlags } from "./compare.ts";
-import { ignoredAfterFault, undefinedResult } from "./differences.ts";
+import { ignoredAfterFault, POINTERS, undefinedResult } from "./differences.ts";
 
 /** Follows the instructions of a program as the evaluator executes them: what of its outcome is not defined. */
 export class Trace {
@@ -28,6 +28,7 @@ export class Trace {
 
   /** What is not defined after an exception at `rip`. */
   ignoredAt(rip: bigint): Ignored {
-    return this.#faults.get(rip) ?? { flags: this.#flags, names: [] };
+    const { flags, names } = this.#faults.get(rip) ?? { flags: this.#flags, names: [] };
+    return { flags, names: [...names, POINTERS] };
   }
 }
