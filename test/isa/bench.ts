@@ -5,9 +5,10 @@ import { usesStack } from "../../src/engine/wasm/stack-use.ts";
 import { type CodeSize, DECODE, decode } from "../../src/isa/decoder/decode.ts";
 import { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { evaluate, type HelperExports, type Machine, packFlags, unpackFlags } from "../../src/isa/evaluate.ts";
-import { CPU, EFLAGS, GPR, TRAP, VECTOR } from "../../src/isa/state.ts";
+import { CPU, EFLAGS, TRAP, VECTOR } from "../../src/isa/state.ts";
 import { CODE_MAP_ENTRIES, Guest, RECORDS } from "./guest.ts";
 import { CODE, FILLER, hashData, PAGE } from "./layout.ts";
+import { Moment } from "./moment.ts";
 import type { UserProgram, UserResult } from "./program.ts";
 import { ROOT } from "./root.ts";
 import { loadState, saveState } from "./state.ts";
@@ -15,8 +16,8 @@ import { loadState, saveState } from "./state.ts";
 /** Instructions after which a program counts as endless. */
 const MAX_STEPS = 200;
 
-/** Sees an instruction that is about to be executed, with its rip and the rCX it begins with; false: it must not be. */
-export type Visit = (insn: Instruction, rip: bigint, rcx: bigint) => boolean;
+/** Sees an instruction that is about to be executed; false: it must not be. */
+export type Visit = (moment: Moment) => boolean;
 
 interface Interpreter {
   run(cpu: number): number;
@@ -30,6 +31,7 @@ export class Bench {
   readonly #code: CodeCache;
   readonly #machine: Machine;
   readonly #insn = new Instruction();
+  readonly #moment = new Moment(this.#guest.view, this.#guest.cells.base, this.#guest.data);
   readonly #fetched = new Uint8Array(16);
 
   constructor() {
@@ -116,8 +118,8 @@ export class Bench {
   #step(visit: Visit): boolean {
     const status = this.#fetch(this.#guest.codeSize);
     if (status === DECODE.ok) {
-      const field = (at: number): bigint => this.#guest.view.getBigUint64(this.#machine.cpu + at, true);
-      if (!visit(this.#insn, field(CPU.rip), field(CPU.gpr + 8 * GPR.rcx))) return false;
+      this.#moment.insn = this.#insn;
+      if (!visit(this.#moment)) return false;
       const stepping = (this.#guest.cells.i32(CPU.eflags) & EFLAGS.TF) !== 0;
       evaluate(this.#machine, this.#insn);
       if (stepping && this.#guest.cells.i32(CPU.trap) === TRAP.none) this.#raise(VECTOR.DB);

@@ -1,6 +1,8 @@
 import type { Instruction } from "../../src/isa/decoder/instruction.ts";
+import { VECTOR } from "../../src/isa/state.ts";
 import { formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
+import type { UserProgram, UserResult } from "./program.ts";
 
 /**
  * What is not compared with the processor, and why. Two kinds: instructions whose outcome is the operating system's or the
@@ -123,24 +125,6 @@ function writesSegment(form: Form): boolean {
   return form.row.mnemonic !== "PUSH";
 }
 
-/** The bits of a shift's count that the processor looks at. [SDM 2B SAL/SAR/SHL/SHR] */
-function shiftCount(insn: Instruction, cl: number): number {
-  const last = formOf(insn).operands.at(-1)!;
-  const count = last.kind === "immediate" ? insn.immLow : last.kind === "one" ? 1 : cl;
-  return count & (formOf(insn).bits === 64 ? 0x3f : 0x1f);
-}
-
-const DOUBLE_SHIFTS: ReadonlySet<string> = new Set(["SHLD", "SHRD"]);
-
-/**
- * Whether what an instruction leaves in its destination is not architectural; `cl` is CL as it begins.
- * SHLD and SHRD of 16 bits by more than 16: the destination is undefined. [SDM 2B SHLD, SHRD]
- */
-export function undefinedResult(insn: Instruction, cl: number): boolean {
-  const { row, bits } = formOf(insn);
-  return DOUBLE_SHIFTS.has(row.mnemonic) && bits === 16 && shiftCount(insn, cl) > 16;
-}
-
 /** Something that a processor may do one way or another when an instruction raises an exception, so that it is not compared. */
 interface Freedom {
   readonly why: string;
@@ -203,4 +187,19 @@ const FREEDOMS: readonly Freedom[] = [
 export function ignoredAfterFault(insn: Instruction): readonly RegExp[] {
   const form = formOf(insn);
   return FREEDOMS.filter(({ holds }) => holds(form)).map(({ ignored }) => ignored);
+}
+
+/** The last bytes below 4 GiB and the first ones: an access that begins there may end beyond the segment. */
+const WRAP_BYTES = 64n;
+
+/**
+ * Whether an access wrapped around at the end of a segment of 4 GiB: some processors report the segment's limit, others the
+ * page fault, and both are right. [SDM 3A 5.3]
+ */
+export function isLimitOfModel({ bits }: UserProgram, one: UserResult, other: UserResult): boolean {
+  if (bits !== 32 || one.state.rip !== other.state.rip) return false;
+  const pair = [one, other];
+  const fault = pair.find(({ vector }) => vector === VECTOR.PF);
+  const limit = pair.some(({ vector }) => vector === VECTOR.GP || vector === VECTOR.SS);
+  return limit && fault !== undefined && BigInt.asUintN(32, fault.address + WRAP_BYTES) < 2n * WRAP_BYTES;
 }

@@ -1,8 +1,9 @@
-import type { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import { type Ignored, readsFlags, undefinedFlags, writesAllFlags } from "./compare.ts";
-import { ignoredAfterFault, POINTERS, undefinedResult } from "./differences.ts";
+import { ignoredAfterFault, POINTERS } from "./differences.ts";
+import { choiceOfModel, flagsChangedByFault } from "./model-choices.ts";
+import type { Moment } from "./moment.ts";
 
 /** Follows the instructions of a program as the evaluator executes them: what of its outcome is not defined. */
 export class Trace {
@@ -11,19 +12,24 @@ export class Trace {
   #flags = 0;
   /** What is not defined if the instruction at an address raises an exception. */
   readonly #faults = new Map<bigint, Ignored>();
+  /** Why the program cannot be compared. */
+  refusal: string | undefined;
 
   constructor(allowed: (form: Form) => boolean = () => true) {
     this.#allowed = allowed;
   }
 
   /** False: the instruction may not be executed, or something undefined would decide on what it does. */
-  readonly visit = (insn: Instruction, rip: bigint, rcx: bigint): boolean => {
+  readonly visit = (moment: Moment): boolean => {
+    const { insn, rip } = moment;
     const form = formOf(insn);
     const before = this.#flags;
-    this.#faults.set(rip, { flags: before, names: ignoredAfterFault(insn) });
+    this.#faults.set(rip, { flags: before | flagsChangedByFault(form), names: ignoredAfterFault(insn) });
     this.#flags = (writesAllFlags(form) ? 0 : before) | undefinedFlags(form);
-    if (before !== 0 && readsFlags(form)) return false;
-    return this.#allowed(form) && !undefinedResult(insn, Number(rcx & 0xffn));
+    if (before !== 0 && readsFlags(form)) this.refusal = "undefined flags decide";
+    else if (!this.#allowed(form)) this.refusal = "it comes to an instruction that is not compared";
+    else this.refusal = choiceOfModel(moment);
+    return this.refusal === undefined;
   };
 
   /** What is not defined after an exception at `rip`. */

@@ -81,13 +81,14 @@ export function is_alignment_checked(cpu: i32): bool {
 }
 
 /**
- * Raises #AC for an access that is not aligned to its width, a power of two; true: trapped. It comes before page faults, as
- * processors have it.
+ * Raises #AC for an access that is not aligned to its width, or to 8 bytes for 80 bits [SDM 3A table 6-7]; true: trapped. It
+ * comes before page faults, as processors have it.
  */
 export function refuse_misaligned(cpu: i32, linear: u64, width: i32, access: i32): bool {
   if (!is_alignment_checked(cpu) || access & (ACCESS_SUPERVISOR | ACCESS_ANYWHERE)) return false;
   // 32 bytes are two vectors of 16
-  if (!(linear & ((min(width, 16) - 1) as u64))) return false;
+  const alignment = width == 10 ? 8 : min(width, 16);
+  if (!(linear & ((alignment - 1) as u64))) return false;
   return refuse_noncanonical(cpu, linear, width) || raise(cpu, VECTOR_AC, 0);
 }
 

@@ -1,0 +1,89 @@
+import { EFLAGS, GPR } from "../../src/isa/state.ts";
+import { formOf } from "../../src/isa/table/forms.ts";
+import type { Form } from "../../src/isa/table/row.ts";
+import type { Moment } from "./moment.ts";
+
+/** What the manual lets a processor's model decide, with results that a program could go on with: such a program is not compared. */
+interface Choice {
+  readonly why: string;
+  readonly holds: (form: Form, moment: Moment) => boolean;
+}
+
+const DOUBLE_SHIFTS: ReadonlySet<string> = new Set(["SHLD", "SHRD"]);
+
+/** The bits of a shift's count that the processor looks at. [SDM 2B SAL/SAR/SHL/SHR] */
+function shiftCount(form: Form, { insn, gpr }: { insn: Moment["insn"]; gpr: (n: number) => bigint }): number {
+  const last = form.operands.at(-1)!;
+  const cl = Number(gpr(GPR.rcx) & 0xffn);
+  const count = last.kind === "immediate" ? insn.immLow : last.kind === "one" ? 1 : cl;
+  return count & (form.bits === 64 ? 0x3f : 0x1f);
+}
+
+/** The bytes above a selector that a PUSH of 32 bits may leave as they are are 0 already, as its other way makes them. */
+function pushesOverZeros(moment: Moment): boolean {
+  const top = BigInt.asUintN(32, moment.gpr(GPR.rsp));
+  return moment.dataByte(top - 2n) === 0 && moment.dataByte(top - 1n) === 0;
+}
+
+const isSegmentPush = ({ row, operands }: Form): boolean =>
+  row.mnemonic === "PUSH" && operands.some((o) => "file" in o && o.file === "segment");
+
+const CHOICES: readonly Choice[] = [
+  {
+    why: "SHLD and SHRD of 16 bits by more than 16: the destination is undefined [SDM 2B SHLD, SHRD]",
+    holds: (form, moment) =>
+      DOUBLE_SHIFTS.has(form.row.mnemonic) &&
+      form.bits === 16 &&
+      shiftCount(form, { insn: moment.insn, gpr: (n) => moment.gpr(n) }) > 16,
+  },
+  {
+    why: "a segment register pushed with 32 bits may leave the upper 16 as they are [SDM 2B PUSH]",
+    holds: (form, moment) => isSegmentPush(form) && form.bits === 32 && !pushesOverZeros(moment),
+  },
+  {
+    why: "registers as operands of 0F 0D are #UD for AMD, a reserved NOP for Intel [APM 3 PREFETCH; SDM 2B PREFETCHW]",
+    holds: ({ row, memory }) => row.opcode.startsWith("0F 0D") && !memory,
+  },
+  {
+    why: "AMD does not check the alignment of SHA's memory operands [SDM 2B SHA1MSG1, exceptions type 4]",
+    holds: ({ row, memory }, moment) => row.mnemonic.startsWith("SHA") && memory && (moment.address & 15n) !== 0n,
+  },
+  {
+    why: "an x87 store that reports an exception may check its place in memory, which it does not write [SDM 1 8.7]",
+    holds: ({ row, memory }, moment) =>
+      /^F(I?STT?P?|BSTP)$/.test(row.mnemonic) && memory && (moment.fcw & 0x3f) !== 0x3f && !isData(moment),
+  },
+  {
+    why: "of several NaNs DPPS gives one by the order in which the model adds [SDM 2A DPPS]",
+    holds: ({ row, memory }, moment) => /^V?DPP[SD]$/.test(row.mnemonic) && (memory || hasNan(moment)),
+  },
+  {
+    why: "vectors that are not aligned raise #AC or #GP by model when alignment is checked [SDM 2A 2.4.2; APM 4 MOVUPS]",
+    holds: ({ operands }, moment) =>
+      (moment.eflags & EFLAGS.AC) !== 0 && operands.some((o) => o.kind === "memory" && o.width >= 16),
+  },
+];
+
+/** Whether a register operand has a lane that may be a NaN. */
+function hasNan(moment: Moment): boolean {
+  const { reg, rm, vvvv } = moment.insn;
+  const exponent = 0x7ff0_0000;
+  return [reg, rm, vvvv].some((register) =>
+    [0, 1, 2, 3, 4, 5, 6, 7].some((lane) => (moment.lane(register, lane) & exponent) >= 0x7f80_0000),
+  );
+}
+
+function isData(moment: Moment): boolean {
+  return moment.dataByte(moment.address) !== undefined && moment.dataByte(moment.address + 9n) !== undefined;
+}
+
+/** Why the outcome of an instruction is the model's choice; undefined if it is not. */
+export function choiceOfModel(moment: Moment): string | undefined {
+  const form = formOf(moment.insn);
+  return CHOICES.find(({ holds }) => holds(form, moment))?.why;
+}
+
+/** The flags that an instruction may have changed when it faults: CMPS and SCAS are restored by Intel only. [SDM 2B REP] */
+export function flagsChangedByFault({ row, rep }: Form): number {
+  return rep !== "none" && /^(CMPS|SCAS)$/.test(row.mnemonic) ? EFLAGS.arithmetic : 0;
+}
