@@ -35,7 +35,7 @@ const QEMU_HABITS: { readonly [word: string]: string } = {
   "enable-kvm": "Use --engine.",
   nographic: "Leave it out: the serial port is the terminal.",
   serial: "Leave it out: the serial port is the terminal.",
-  device: "For isa-debug-exit use --debug-exit; there are no other devices to add.",
+  device: "For isa-debug-exit use --debug-exit, for pc-testdev --test-device; there are no other devices to add.",
 };
 
 /** Reads `args`, which belong to `command`, for instance "tskvm run". Throws UserError. */

@@ -51,6 +51,9 @@ const RUN_OPTIONS = {
   },
   timeout: { value: "SECONDS", help: "Stop the machine after this time, with status 124." },
   "debug-exit": { help: "Have QEMU's isa-debug-exit at port 0xf4: a write of V ends with status (V << 1) | 1." },
+  "test-device": {
+    help: "Have QEMU's pc-testdev: interrupt lines at port 0x2000, echo ports at 0xe0, memory at 0xff000000.",
+  },
   "no-reboot": { help: "End when the guest resets the machine, instead of starting anew." },
   stats: { help: "At the end print time, instructions and memory to standard error." },
   help: HELP,

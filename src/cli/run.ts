@@ -59,6 +59,7 @@ export function machineOptions(values: ValuesOf<typeof RUN>, inputIsTerminal: bo
     engine: parseChoice<EngineName>("engine", values.engine, ENGINES),
     cpus: parseNumber("cpus", values.cpus, "1"),
     debugExit: values["debug-exit"],
+    testDevice: values["test-device"],
     onReset: values["no-reboot"] && "end",
     command: exec,
     commandInput: exec !== undefined && !inputIsTerminal,

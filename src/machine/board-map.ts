@@ -9,6 +9,7 @@ export const PORT = {
   RTC: { first: 0x70, length: 2 },
   POST: { first: 0x80, length: 1 },
   SYSTEM_CONTROL_A: { first: 0x92, length: 1 },
+  TESTDEV_ECHO: { first: 0xe0, length: 4 },
   DEBUG_CONSOLE: { first: 0xe9, length: 1 },
   DEBUG_EXIT: { first: 0xf4, length: 4 },
   COM2: { first: 0x2f8, length: 8 },
@@ -17,6 +18,7 @@ export const PORT = {
   PM1_CONTROL: { first: 0x604, length: 2 },
   PM_TIMER: { first: 0x608, length: 4 },
   PCI_CONFIG: { first: 0xcf8, length: 8 },
+  TESTDEV_LINES: { first: 0x2000, length: 24 },
 } as const;
 
 /** The reset control register lies inside the PCI configuration ports, for byte accesses. */
@@ -54,6 +56,9 @@ export const PCI_ECAM = { address: 0xe000_0000, length: 0x10_0000 } as const;
 /** Guest-physical addresses that the engine may use for itself, in the firmware area below 4 GiB. */
 export const IDENTITY_MAP_ADDRESS = 0xfffb_c000;
 export const TSS_ADDRESS = 0xfffb_d000;
+
+/** The memory of pc-testdev. */
+export const TESTDEV_MEMORY_ADDRESS = 0xff00_0000;
 
 /** RAM in bytes: what the board takes. */
 export const MEMORY_MINIMUM = 32 * 1024 * 1024;

@@ -15,7 +15,7 @@ function create() {
   const clock = new ManualClock();
   const serial = new MemoryBackend();
   const debugConsole = new MemoryBackend();
-  const config = { memorySize: 64 * MIB, debugExit: true };
+  const config = { memorySize: 64 * MIB, debugExit: true, testDevice: true };
   const memory = createFlatMemory(MIB);
   const disks = [{ disk: new MemoryDisk(MIB), serial: "test" }];
   const random = new SeededRandom(7);
@@ -59,7 +59,9 @@ test("registers survive random accesses, and their state what JSON keeps", () =>
     return Math.floor((random / 2 ** 32) * limit);
   };
   const { board, clock, serial } = create();
-  const ports = [0x60, 0x64, 0x70, 0x71, 0x80, 0x92, 0xf4, 0x3f8, 0x3ff, 0x600, 0x608, 0xcf8, 0xcff];
+  const ports = [
+    0x60, 0x64, 0x70, 0x71, 0x80, 0x92, 0xe0, 0xf4, 0x3f8, 0x3ff, 0x600, 0x608, 0xcf8, 0xcff, 0x2000, 0x2017,
+  ];
   for (let step = 0; step < 100_000; step++) {
     const port = (ports[next(ports.length)]! + next(8)) & 0xffff;
     const size = ([1, 2, 4] as const)[next(3)]!;

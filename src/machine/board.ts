@@ -12,6 +12,7 @@ import { A20Gate } from "../device/a20-gate.ts";
 import { AcpiPm } from "../device/acpi-pm.ts";
 import { DebugConsole, DebugExit, PostPort } from "../device/debug-ports.ts";
 import { I8042 } from "../device/i8042.ts";
+import { PcTestdev } from "../device/pc-testdev.ts";
 import { PciConfigPorts } from "../device/pci/config-ports.ts";
 import type { SignalMsi } from "../device/pci/msix.ts";
 import { Rtc } from "../device/rtc.ts";
@@ -22,8 +23,9 @@ import type { VirtioFunction } from "../device/virtio/virtio-device.ts";
 import { VirtioPci } from "../device/virtio/virtio-pci.ts";
 import { VirtioRng } from "../device/virtio/virtio-rng.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
+import { TESTDEV_MEMORY_SIZE } from "../spec/pc-testdev.ts";
 import { PCI_CLASS } from "../spec/pci/config-space.ts";
-import { IRQ, PM_TIMER_BITS, PORT, RESET_CONTROL_PORT, SLEEP_TYPE_S5 } from "./board-map.ts";
+import { IRQ, PM_TIMER_BITS, PORT, RESET_CONTROL_PORT, SLEEP_TYPE_S5, TESTDEV_MEMORY_ADDRESS } from "./board-map.ts";
 import { cmosContents } from "./cmos-contents.ts";
 import { PciBus } from "./pci-bus.ts";
 
@@ -32,6 +34,8 @@ export interface BoardConfig {
   readonly memorySize: number;
   /** Whether there is a debug-exit port. */
   readonly debugExit?: boolean | undefined;
+  /** Whether there is a pc-testdev. */
+  readonly testDevice?: boolean | undefined;
 }
 
 export interface BoardGlue {
@@ -100,7 +104,9 @@ export class Board {
     this.claim("com2", PORT.COM2, this.com2);
     this.claim("rtc", PORT.RTC, rtc);
     this.claim("post", PORT.POST, this.post);
-    this.devices = [this.com1, this.com2, this.pm, rtc, ...this.addKeyboardController(), ...this.addPci(glue)];
+    const testDevice = config.testDevice ? [this.addTestDevice()] : [];
+    const bridges = [...this.addKeyboardController(), ...this.addPci(glue)];
+    this.devices = [this.com1, this.com2, this.pm, rtc, ...bridges, ...testDevice];
     if (config.debugExit) this.claim("debug-exit", PORT.DEBUG_EXIT, this.createDebugExit());
     if (glue.debugConsole) {
       this.claim("debug-console", PORT.DEBUG_CONSOLE, new DebugConsole({ backend: glue.debugConsole }));
@@ -166,6 +172,14 @@ export class Board {
     this.claim("i8042-control", PORT.I8042_CONTROL, i8042.control);
     this.claim("system-control-a", PORT.SYSTEM_CONTROL_A, new SystemControlPortA({ a20, onReset }));
     return [a20, i8042];
+  }
+
+  private addTestDevice(): Device {
+    const device = new PcTestdev({ line: this.line });
+    this.claim("testdev-echo", PORT.TESTDEV_ECHO, device.echo);
+    this.claim("testdev-lines", PORT.TESTDEV_LINES, device.lines);
+    this.mmio.claim("testdev-memory", TESTDEV_MEMORY_ADDRESS, TESTDEV_MEMORY_SIZE, device.memory);
+    return device;
   }
 
   private addPci({ disks = [], random, memory }: BoardGlue): Device[] {

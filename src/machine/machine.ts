@@ -67,6 +67,8 @@ export interface MachineConfig {
   readonly boot: BootSource;
   /** Whether a write of V to port 0xf4 ends the machine with status (V << 1) | 1. */
   readonly debugExit?: boolean | undefined;
+  /** Whether there is a pc-testdev. */
+  readonly testDevice?: boolean | undefined;
   /** What a reset does: start the kernel anew, or end the run. "reboot" if not given. */
   readonly onReset?: "reboot" | "end" | undefined;
 }

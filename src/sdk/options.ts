@@ -56,6 +56,8 @@ export interface MachineOptions {
   readonly engine?: EngineName | undefined;
   /** Whether a write of V to port 0xf4 ends the machine with status (V << 1) | 1. */
   readonly debugExit?: boolean | undefined;
+  /** Whether there is QEMU's pc-testdev: interrupt lines at port 0x2000, echo ports at 0xe0, memory at 0xff000000. */
+  readonly testDevice?: boolean | undefined;
   /** What a reset by the guest does: start anew, or end the machine. "reboot" by default; "end" with `command`. */
   readonly onReset?: "reboot" | "end" | undefined;
   /** A shell command to run in the guest, with the image's root, in place of an interactive shell. */

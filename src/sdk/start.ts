@@ -26,6 +26,7 @@ export async function startMachine(options: MachineOptions = {}): Promise<Machin
       hostCpu: cpu.model.identity ? undefined : hostCpuIdentity(),
       boot: files.boot,
       debugExit: options.debugExit,
+      testDevice: options.testDevice,
       onReset,
       vcpus: options.cpus,
     };

@@ -18,9 +18,6 @@ const status = { pass: 1, skip: 77 };
 /** Entries that say nothing when other processors are missing; the others run on fewer than they ask for. */
 const manyProcessors = new Set(["smptest", "smptest3", "vmexit_ipi", "vmexit_ipi_halt"]);
 
-/** Entries that use pc-testdev without asking whether it is there: interrupt lines, ports that echo, or its memory. */
-const usesTestDevice = new Set(["ioapic", "emulator", "realmode", "lam"]);
-
 /** Seconds that the suite's own runner grants an entry, and how many times that an interpreter gets. */
 const grant = { seconds: 90, times: 2 };
 
@@ -72,10 +69,10 @@ async function onTskvm(kernel, entry, deadline) {
   const why = impossible(kernel, entry) ?? (device && `needs the device ${device}`);
   if (why) return skip(why);
   const memory = Math.min(memoryOf(entry.qemuParams), 3072);
-  return withFile(environment("NR_CPUS=1", `MEMSIZE=${memory}`, "TEST_DEVICE=0"), async (initrd) => {
+  return withFile(environment("NR_CPUS=1", `MEMSIZE=${memory}`), async (initrd) => {
     const options = ["--kernel", kernel, "--initrd", initrd, "--memory", `${memory}M`];
     const append = entry.args ? [`--append=${entry.args}`] : [];
-    const command = tskvm([...options, ...append, "--debug-exit", "--no-reboot"]);
+    const command = tskvm([...options, ...append, "--debug-exit", "--test-device", "--no-reboot"]);
     return judge(await runGuest(command, { deadline }), /^tskvm: .*/m);
   });
 }
@@ -108,8 +105,7 @@ function kvmOnly({ accel, qemuParams }) {
 }
 
 /** @param {Entry} entry @returns {string | undefined} a device that tskvm does not have */
-function deviceOf({ name, qemuParams }) {
-  if (usesTestDevice.has(name)) return "pc-testdev";
+function deviceOf({ qemuParams }) {
   if (qemuParams.includes("vmport=on")) return "vmport";
   return qemuParams.includes("-device") ? qemuParams[qemuParams.indexOf("-device") + 1]?.split(",")[0] : undefined;
 }

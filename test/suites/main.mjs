@@ -1,6 +1,7 @@
 // npm run suites: public CPU suites on tskvm and on QEMU's TCG, against the committed tables.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { kselftest } from "./kselftest.mjs";
 import { kvmUnitTests } from "./kvm-unit-tests.mjs";
 import { improvements, mergeTables, readTable, regressions, writeTable } from "./results.mjs";
 import { counts, runEntries } from "./suite.mjs";
@@ -16,6 +17,7 @@ tables of test/suites/results.
 
   --kvm-unit-tests DIR   A built kvm-unit-tests; may be repeated, for i386.
   --test386 DIR          An assembled test386.asm.
+  --kselftest DIR        The Linux kernel's tools/testing/selftests/x86, built.
   --deadline SECONDS     For each entry and machine, instead of what the entry is
                          granted.
   --no-qemu              Only tskvm.
@@ -28,6 +30,7 @@ const { values, positionals } = parseArgs({
   options: {
     "kvm-unit-tests": { type: "string", multiple: true, default: [] },
     test386: { type: "string" },
+    kselftest: { type: "string" },
     deadline: { type: "string" },
     "no-qemu": { type: "boolean", default: false },
     json: { type: "string" },
@@ -44,18 +47,20 @@ const isChosen = (name) =>
   positionals.some((wanted) => (wanted.endsWith("*") ? name.startsWith(wanted.slice(0, -1)) : name === wanted));
 
 /** @param {Suite} suite */
-async function runSuite({ name, entries }) {
+async function runSuite({ name, entries, choose }) {
   print(`\n${name}`);
   const chosen = entries.filter((entry) => isChosen(entry.name));
+  choose?.(new Set(chosen.map((entry) => entry.name)));
+  const committed = readTable(name);
   const options = {
     deadline: values.deadline === undefined ? undefined : Number(values.deadline),
     qemu: !values["no-qemu"],
+    committed,
     print,
   };
   const table = await runEntries(chosen, options);
   print(`tskvm:    ${counts(table, "tskvm")}`);
   if (options.qemu) print(`QEMU TCG: ${counts(table, "qemu")}`);
-  const committed = readTable(name);
   if (values.update) writeTable(name, mergeTables(committed, table));
   else report(regressions(committed, table), improvements(committed, table));
   return [name, table];
@@ -74,6 +79,7 @@ function report(worse, better) {
 const suites = [
   ...values["kvm-unit-tests"].map(kvmUnitTests),
   ...(values.test386 === undefined ? [] : [test386(values.test386)]),
+  ...(values.kselftest === undefined ? [] : kselftest(values.kselftest)),
 ];
 if (values.help || suites.length === 0) {
   process.stdout.write(help);

@@ -59,6 +59,13 @@ export function mergeTables(committed, run) {
 }
 
 /**
+ * Whether a result is a lower verdict.
+ * @param {Result} before
+ * @param {Result} now
+ */
+export const isWorse = (before, now) => rank[now.verdict] < rank[before.verdict];
+
+/**
  * What a run has that is worse than the committed table: a lower verdict, or a check that did not fail before.
  * @param {Table} committed
  * @param {Table} run
@@ -68,7 +75,7 @@ export function regressions(committed, run) {
   return Object.entries(run).flatMap(([name, { tskvm }]) => {
     const before = committed[name]?.tskvm;
     if (!before) return [`${name}: not in the committed table`];
-    if (rank[tskvm.verdict] < rank[before.verdict]) return [`${name}: ${before.verdict} became ${describe(tskvm)}`];
+    if (isWorse(before, tskvm)) return [`${name}: ${before.verdict} became ${describe(tskvm)}`];
     const known = new Set(before.failures);
     const fresh = (tskvm.failures ?? []).filter((failure) => before.verdict === "fail" && !known.has(failure));
     return fresh.map((failure) => `${name}: a new failure: ${failure}`);

@@ -2,7 +2,6 @@
 import {
   CPU_gdtrBase,
   CPU_gdtrLimit,
-  CPU_linearMask,
   SEGMENTS_cs,
   SEGMENTS_ldtr,
   SEGMENT_attributes,
@@ -12,7 +11,7 @@ import {
 import { raise_selector, trapped } from "./fault.ts";
 import { read_mem, write_mem } from "./mmu.ts";
 import { ACCESS_SUPERVISOR } from "./paging.ts";
-import { is_long, segment_attributes, segment_base, segment_limit, set_selector } from "./registers.ts";
+import { is_long, segment_attributes, segment_base, segment_limit, set_selector, system_linear } from "./registers.ts";
 
 /** Bits of a segment's attributes: the descriptor's second dword masked with ATTRIBUTES. */
 export const ATTRIBUTES: i32 = 0x00f0ff00;
@@ -98,7 +97,7 @@ function descriptor_address(cpu: i32, selector: i32, size: i32): u64 {
 
 /** Reads 8 bytes of a system table; look at CPU.trap afterwards. */
 export function read_table(cpu: i32, linear: u64): u64 {
-  return read_mem(cpu, linear & load<u64>(cpu + CPU_linearMask), 8, ACCESS_SUPERVISOR);
+  return read_mem(cpu, system_linear(cpu, linear), 8, ACCESS_SUPERVISOR);
 }
 
 /** The descriptor of a selector; outside its table it raises `vector` with the selector. Look at CPU.trap afterwards. */
@@ -128,7 +127,7 @@ export function second_half(cpu: i32, selector: i32, vector: i32): u64 {
 
 /** Changes type bits in a descriptor in memory; true: trapped. */
 export function set_type_bits(cpu: i32, at: u64, clear: i32, set: i32): bool {
-  const linear = (at + 5) & load<u64>(cpu + CPU_linearMask);
+  const linear = system_linear(cpu, at + 5);
   const old = read_mem(cpu, linear, 1, ACCESS_SUPERVISOR) as i32;
   if (trapped(cpu)) return true;
   write_mem(cpu, linear, 1, ((old & ~clear) | set) as u64, ACCESS_SUPERVISOR);

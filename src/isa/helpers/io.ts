@@ -26,7 +26,7 @@ import {
   eflags,
   gpr,
   iopl,
-  is_long,
+  system_linear,
   is_protected,
   is_v86,
   segment_base,
@@ -56,7 +56,7 @@ function refuse_io(cpu: i32, port: i32, size: i32): bool {
 
 function read_tss(cpu: i32, offset: u64): u64 {
   const linear = segment_base(cpu, SEGMENTS_tr) + offset;
-  return read_mem(cpu, is_long(cpu) ? linear : linear & 0xffffffff, 2, ACCESS_SUPERVISOR);
+  return read_mem(cpu, system_linear(cpu, linear), 2, ACCESS_SUPERVISOR);
 }
 
 /** IN: the value of 1, 2 or 4 bytes; look at CPU.trap afterwards. */

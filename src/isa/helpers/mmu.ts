@@ -201,9 +201,9 @@ function crosses(linear: u64, width: i32): bool {
   return ((linear & 0xfff) as i32) + width > 0x1000;
 }
 
-/** The linear address after `linear`, within the mode's address space. */
+/** The linear address after `linear`, in the address space of the access: a system table's has 64 bits in compatibility mode. */
 function next_linear(cpu: i32, linear: u64, bytes: i32): u64 {
-  return (linear + (bytes as u64)) & load<u64>(cpu + CPU_linearMask);
+  return (linear + (bytes as u64)) & (linear >> 32 ? (-1 as u64) : load<u64>(cpu + CPU_linearMask));
 }
 
 /**

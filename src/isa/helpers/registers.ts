@@ -73,6 +73,11 @@ export function is_long(cpu: i32): bool {
   return (load<u64>(cpu + CPU_efer) & EFER_LMA) != 0;
 }
 
+/** A linear address in a system table or task state: 64 bits in compatibility mode too. [SDM 3A 3.5.2] */
+export function system_linear(cpu: i32, linear: u64): u64 {
+  return is_long(cpu) ? linear : linear & 0xffffffff;
+}
+
 /** 64-bit mode. */
 export function is_code64(cpu: i32): bool {
   return (load<i32>(cpu + CPU_mode) & MODE_sizeMask) == MODE_code64;

@@ -6,7 +6,7 @@ import { read_mem } from "./mmu.ts";
 import { ACCESS_SUPERVISOR } from "./paging.ts";
 import {
   is_canonical,
-  is_long,
+  system_linear,
   segment_attributes,
   segment_base,
   segment_limit,
@@ -34,7 +34,7 @@ function tss_field(cpu: i32, offset: i32, width: i32): u64 {
     return 0;
   }
   const base = segment_base(cpu, SEGMENTS_tr) + (offset as u64);
-  return read_mem(cpu, is_long(cpu) ? base : base & 0xffffffff, width, ACCESS_SUPERVISOR);
+  return read_mem(cpu, system_linear(cpu, base), width, ACCESS_SUPERVISOR);
 }
 
 /** Whether the current TSS is one of 32 bits (or 64). */
