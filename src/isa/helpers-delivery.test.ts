@@ -37,6 +37,16 @@ describe("64-bit mode", () => {
     expect(machine.get32(CPU.eflags)).toBe(EFLAGS.fixed | EFLAGS.CF);
   });
 
+  test("compatibility mode reaches descriptor tables above 4 GiB", () => {
+    const machine = new HelperMachine().longMode(3, true);
+    machine.longGate(VECTOR.PF, HANDLER);
+    machine.write(AT.pageTables + 8, (AT.pageTables + 0x1000) | 7);
+    machine.set(CPU.gdtrBase, machine.get(CPU.gdtrBase) + (1n << 39n));
+    expect(machine.deliver(VECTOR.PF, 4, 0x1000n)).toBe(TRAP.none);
+    expect(machine.get(CPU.rip)).toBe(HANDLER);
+    expect(machine.get32(CPU.mode)).toBe(MODE.code64);
+  });
+
   test("a trap gate leaves IF; an interrupt has no error code and saves RF clear", () => {
     const machine = longUser();
     machine.longGate(0x20, HANDLER, 0x8f00);

@@ -56,4 +56,8 @@ function lastLine(output, wanted) {
 }
 
 /** @param {string | undefined} text */
-const tidy = (text = "") => text.replace(/0x[0-9a-f]+/g, "N").replace(/\s+/g, " ").trim();
+const tidy = (text = "") =>
+  text
+    .replace(/0x[0-9a-f]+/g, "N")
+    .replace(/\s+/g, " ")
+    .trim();

@@ -18,6 +18,9 @@ const status = { pass: 1, skip: 77 };
 /** Entries that say nothing when other processors are missing; the others run on fewer than they ask for. */
 const manyProcessors = new Set(["smptest", "smptest3", "vmexit_ipi", "vmexit_ipi_halt"]);
 
+/** The entry that runs on interrupt controllers and vectors as a PC's BIOS leaves them; tskvm starts kernels without one. */
+const needsBios = new Set(["realmode"]);
+
 /** Seconds that the suite's own runner grants an entry, and how many times that an interpreter gets. */
 const grant = { seconds: 90, times: 2 };
 
@@ -60,17 +63,37 @@ function impossible(kernel, entry) {
 }
 
 /**
+ * The processor that an entry gets: AMD's if it asks for one, else the newest model with everything that the suite has
+ * tests for.
+ * @param {string[]} params
+ */
+function modelOf(params) {
+  const text = params.join(" ");
+  const withoutX2apic = text.includes("-x2apic") ? ",-x2apic" : "";
+  if (text.includes("vendor=AuthenticAMD")) return "qemu64";
+  return `x86-64-v3,+umip,+vme,+tsc_adjust,+rdpid,+xsavec,+xsaves${withoutX2apic}`;
+}
+
+/**
  * @param {string} kernel
  * @param {Entry} entry
  * @param {number} deadline
  */
 async function onTskvm(kernel, entry, deadline) {
-  const device = deviceOf(entry);
-  const why = impossible(kernel, entry) ?? (device && `needs the device ${device}`);
+  const why = impossible(kernel, entry) ?? lacking(entry);
   if (why) return skip(why);
   const memory = Math.min(memoryOf(entry.qemuParams), 3072);
   return withFile(environment("NR_CPUS=1", `MEMSIZE=${memory}`), async (initrd) => {
-    const options = ["--kernel", kernel, "--initrd", initrd, "--memory", `${memory}M`];
+    const options = [
+      "--kernel",
+      kernel,
+      "--initrd",
+      initrd,
+      "--memory",
+      `${memory}M`,
+      "--cpu",
+      modelOf(entry.qemuParams),
+    ];
     const append = entry.args ? [`--append=${entry.args}`] : [];
     const command = tskvm([...options, ...append, "--debug-exit", "--test-device", "--no-reboot"]);
     return judge(await runGuest(command, { deadline }), /^tskvm: .*/m);
@@ -104,10 +127,12 @@ function kvmOnly({ accel, qemuParams }) {
   return accel === "kvm" || /-enable-kvm|-cpu host|kernel-irqchip/.test(params) ? "needs KVM" : undefined;
 }
 
-/** @param {Entry} entry @returns {string | undefined} a device that tskvm does not have */
-function deviceOf({ qemuParams }) {
-  if (qemuParams.includes("vmport=on")) return "vmport";
-  return qemuParams.includes("-device") ? qemuParams[qemuParams.indexOf("-device") + 1]?.split(",")[0] : undefined;
+/** @param {Entry} entry @returns {string | undefined} why tskvm cannot run it */
+function lacking({ name, qemuParams }) {
+  if (needsBios.has(name)) return "needs a PC BIOS";
+  if (qemuParams.includes("vmport=on")) return "needs the device vmport";
+  const device = qemuParams[qemuParams.indexOf("-device") + 1]?.split(",")[0];
+  return qemuParams.includes("-device") ? `needs the device ${device}` : undefined;
 }
 
 /** @param {string[]} params @returns {number} MiB */
