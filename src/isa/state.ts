@@ -51,14 +51,16 @@ export const TLB_ENTRY = place([
   ["writeTag", 8],
   ["execTag", 8],
   ["addend", 4],
-  ["global", 4],
+  // see helpers/tlb.ts
+  ["kind", 4],
 ] as const);
 export const TLB_ENTRY_SIZE = 32;
-/**
- * Access modes with a TLB each: supervisor, user, supervisor under SMAP with AC clear; the last one is always empty, so
- * that every access under alignment checks goes the slow way.
- */
-export const TLB_MODES = 4;
+/** Access modes with a TLB each in every bank: supervisor, user, supervisor under SMAP with AC clear. */
+export const TLB_MODES = 3;
+/** Address spaces whose translations are kept: see helpers/tlb.ts. */
+export const TLB_BANKS = 4;
+/** Buckets of the set of regions with large pages. */
+export const LARGE_REGION_BYTES = 1024;
 
 /** The jump cache maps (linear rip, mode) to a decoded record. */
 export const JUMP_CACHE_ENTRIES = 1024;
@@ -148,6 +150,9 @@ export const CPU = place([
   ["pat", 8],
   ["tscAux", 8],
   ["debugctl", 8],
+  // Rights of protection keys, and the keys that the TLB depends on
+  ["pkru", 4],
+  ["keysUsed", 4],
   ["miscFeatures", 8],
   // 1 from MONITOR until an event is delivered
   ["monitorArmed", 4],
@@ -213,7 +218,14 @@ export const CPU = place([
   ["bounce", 64],
   ["scratch", 1024],
   ["replay", REPLAY_ENTRIES * REPLAY_ENTRY_SIZE],
-  ["tlbs", TLB_MODES * TLB_ENTRIES * TLB_ENTRY_SIZE],
+  // The bank in use, the one to take next, and of each the identifier of its address space + 1, or 0: see helpers/tlb.ts
+  ["tlbBank", 4],
+  ["tlbNextBank", 4],
+  ["tlbBanks", TLB_BANKS * 4],
+  // Which regions large pages are known of, by hash
+  ["largeRegions", LARGE_REGION_BYTES],
+  // One that is always empty, then the banks
+  ["tlbs", (1 + TLB_BANKS * TLB_MODES) * TLB_ENTRIES * TLB_ENTRY_SIZE],
   // The jump cache and the TLBs lie beyond 64 KiB: only records' register fields need 16 bits
   ["jumpCache", JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE],
 ] as const);
@@ -230,7 +242,17 @@ export function segmentOffset(name: SegmentName): number {
 export const MODE = { code16: 0, code32: 1, code64: 2, sizeMask: 3, user: 4, single: 8 } as const;
 
 /** CPU.features: what CPUID shows of the features whose instructions do not exist without it. */
-export const FEATURE = { rdtscp: 1, rdpid: 2, xgetbv1: 4, xsaves: 8, monitor: 16 } as const;
+export const FEATURE = {
+  rdtscp: 1,
+  rdpid: 2,
+  xgetbv1: 4,
+  xsaves: 8,
+  monitor: 16,
+  la57: 32,
+  pdpe1gb: 64,
+  pse36: 128,
+  invpcid: 256,
+} as const;
 
 /** CPU.trap: why the running handler returned. */
 export const TRAP = {

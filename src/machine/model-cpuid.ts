@@ -30,6 +30,10 @@ const FEATURE_LEAF = 7;
 const XSAVE_LEAF = 0xd;
 const EXTENDED_LEAF = 0x8000_0000;
 const BRAND_LEAF = 0x8000_0002;
+/** EAX bits 15-8: how wide linear addresses are; 48 bits take four levels of tables. */
+const ADDRESS_LEAF = 0x8000_0008;
+const LINEAR_BITS = 0xff00;
+const FOUR_LEVELS = 48 << 8;
 /** The last leaves of their ranges in a fixed model. */
 const LAST_EXTENDED = 0x8000_0008;
 
@@ -52,6 +56,8 @@ export function modelCpuid(supported: KvmCpuid2, processor: Processor): KvmCpuid
     for (const register of REGISTERS) showFeatures(entry, register, processor);
     if (processor.identity) identify(entry, processor.identity);
     if (processor.fixed) limitLeaves(entry, processor);
+    if (entry.function === ADDRESS_LEAF && !processor.features.has("la57"))
+      entry.eax = (entry.eax & ~LINEAR_BITS) | FOUR_LEVELS;
     if (entry.function === XSAVE_LEAF && entry.index === 0) showComponents(entry, processor);
     if (entry.function === MONITOR_LEAF && !processor.features.has("monitor"))
       for (const register of REGISTERS) entry[register] = 0;

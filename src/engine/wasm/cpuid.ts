@@ -29,7 +29,7 @@ interface Entry {
 
 /** Bits of a guest-physical address. */
 export const PHYSICAL_ADDRESS_BITS = 40;
-const LINEAR_ADDRESS_BITS = 48;
+const LINEAR_ADDRESS_BITS = 57;
 
 /** Features of the processor apart from its instructions: paging, interrupts, MSRs. */
 const SYSTEM_FEATURES = [
@@ -45,6 +45,8 @@ const SYSTEM_FEATURES = [
   "apic",
   "mtrr",
   "pge",
+  "pcid",
+  "la57",
   "pat",
   "pdpe1gb",
   "pse36",

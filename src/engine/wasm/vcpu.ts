@@ -308,6 +308,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
 
   setXsave(xsave: KvmXsave): void {
     if (!writeXsave(this.cells, supportedXcr0(), xsave)) throw new KvmError("KVM_SET_XSAVE", EINVAL);
+    this.library.tlb_flush(this.cells.base);
   }
 
   getXcrs(into: KvmXcrs = create(kvm_xcrs)): KvmXcrs {

@@ -33,6 +33,7 @@ export function readXsave(cells: CpuCells, inUse: number, into: KvmXsave): void 
   into.bytes.set(fpu.xmm, FXSAVE.XMM0);
   data.setUint32(XSAVE.XSTATE_BV, inUse, true);
   for (let n = 0; n < 16; n++) into.bytes.set(upperHalf(cells, n), XSAVE.AVX + HALF * n);
+  data.setUint32(XSAVE.PKRU, cells.i32(CPU.pkru), true);
 }
 
 /**
@@ -66,6 +67,7 @@ export function writeXsave(cells: CpuCells, supported: number, from: KvmXsave): 
     if (present & XCR0.AVX) upperHalf(cells, n).set(from.bytes.subarray(at, at + HALF));
     else upperHalf(cells, n).fill(0);
   }
+  cells.setI32(CPU.pkru, present & XCR0.PKRU ? data.getUint32(XSAVE.PKRU, true) : 0);
   return true;
 }
 

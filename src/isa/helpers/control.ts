@@ -60,15 +60,23 @@ import { end_resume_flag, is_watching } from "./debug.ts";
 import { LONG } from "./descriptor.ts";
 import { raise, raise_gp } from "./fault.ts";
 import { cpuid } from "./env.ts";
-import { tlb_flush, tlb_flush_nonglobal, tlb_flush_page, tlb_select } from "./mmu.ts";
+import {
+  tlb_flush,
+  tlb_flush_all_nonglobal,
+  tlb_flush_nonglobal,
+  tlb_flush_page,
+  tlb_flush_pcid,
+  tlb_select,
+  tlb_switch,
+} from "./tlb.ts";
 import { update_mode, update_unit_traps } from "./mode.ts";
 import { load_pdptrs } from "./pdptr.ts";
-import { cpl, is_code64, is_long, segment_attributes } from "./registers.ts";
+import { cpl, is_canonical_register, is_code64, is_long, is_v86, segment_attributes } from "./registers.ts";
 
 const CR0_WRITABLE: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
 
 /** CR4 bits whose change changes what a linear address means. */
-const CR4_TRANSLATION: u64 = CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_SMAP | CR4_PCIDE;
+const CR4_TRANSLATION: u64 = CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_SMAP | CR4_PCIDE | CR4_PKE;
 /** CR4 bits whose change reloads the PDPTEs. [SDM 3A 4.4.1] */
 const CR4_PDPTR: u64 = CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP;
 
@@ -145,7 +153,8 @@ function write_cr3(cpu: i32, value: u64): void {
     return;
   }
   store<u64>(cpu + CPU_cr3, now);
-  if (cr4 & CR4_PGE) tlb_flush_nonglobal(cpu);
+  if (cr4 & CR4_PCIDE) tlb_switch(cpu, (now as i32) & 0xfff, (value & CR3_NO_FLUSH) != 0);
+  else if (cr4 & CR4_PGE) tlb_flush_nonglobal(cpu);
   else tlb_flush(cpu);
 }
 
@@ -270,4 +279,21 @@ export function update_debug(cpu: i32): void {
 export function invlpg(cpu: i32, segment: i32, offset: u64): void {
   const linear = load<u64>(cpu + segment + SEGMENT_base) + offset;
   tlb_flush_page(cpu, linear & load<u64>(cpu + CPU_linearMask));
+}
+
+/** Kinds of INVPCID: an address of an identifier, all of an identifier, everything, everything but global pages. [SDM 2A INVPCID] */
+const INVALIDATE_ADDRESS: u64 = 0;
+const INVALIDATE_CONTEXT: u64 = 1;
+const INVALIDATE_ALL: u64 = 2;
+
+/** INVPCID of a kind with a descriptor: identifier and linear address; the caller checked the CPL. */
+export function invpcid(cpu: i32, kind: u64, context: u64, linear: u64): void {
+  const named = kind <= INVALIDATE_CONTEXT;
+  const unknown = named && context != 0 && !(load<u64>(cpu + CPU_cr4) & CR4_PCIDE);
+  const outside = kind == INVALIDATE_ADDRESS && !is_canonical_register(cpu, linear);
+  if (kind > 3 || context >> 12 || unknown || outside || is_v86(cpu)) raise_gp(cpu);
+  else if (kind == INVALIDATE_ADDRESS) tlb_flush_page(cpu, linear);
+  else if (kind == INVALIDATE_CONTEXT) tlb_flush_pcid(cpu, context as i32);
+  else if (kind == INVALIDATE_ALL) tlb_flush(cpu);
+  else tlb_flush_all_nonglobal(cpu);
 }

@@ -11,7 +11,7 @@ import {
 import { raise_gp, trapped } from "./fault.ts";
 import { probe, read_mem, refuse_misaligned, write_mem } from "./mmu.ts";
 import { ACCESS_ANYWHERE, ACCESS_READ, ACCESS_WRITE } from "./paging.ts";
-import { cpl, is_canonical } from "./registers.ts";
+import { cpl, is_canonical_register } from "./registers.ts";
 
 /** CR4.UMIP keeps SGDT, SIDT, SLDT, SMSW and STR for the supervisor: raises #GP otherwise. */
 export function check_umip(cpu: i32): void {
@@ -50,7 +50,7 @@ export function load_table(cpu: i32, interrupts: i32, linear: u64, width: i32): 
   if (trapped(cpu)) return;
   const base = read_mem(cpu, second(cpu, linear), width == 8 ? 8 : 4, ACCESS_READ);
   if (trapped(cpu)) return;
-  if (!is_canonical(base)) {
+  if (!is_canonical_register(cpu, base)) {
     raise_gp(cpu);
     return;
   }

@@ -129,7 +129,7 @@ function check_code(cpu: i32, selector: i32, attributes: i32, allowed: bool): bo
 /** Raises #GP if an offset is not in a code segment; true: trapped. */
 export function check_target(cpu: i32, descriptor: u64, offset: u64): bool {
   const long = is_long(cpu) && (attributes_of(descriptor) & LONG) != 0;
-  const inside = long ? is_canonical(offset) : offset <= (limit_of(descriptor) as u64);
+  const inside = long ? is_canonical(cpu, offset) : offset <= (limit_of(descriptor) as u64);
   return inside ? false : raise_gp(cpu);
 }
 

@@ -72,7 +72,7 @@ export function long_gate(cpu: i32, gate: u64, high: u64, rip: u64, image: i32, 
   if (find_code(cpu, selector)) return true;
   if ((attributes_of(code) & (LONG | BIG)) != LONG) return raise_selector(cpu, VECTOR_GP, selector);
   const target = (gate & 0xffff) | ((gate >> 32) & 0xffff0000) | (high << 32);
-  if (!is_canonical(target)) return raise_gp(cpu);
+  if (!is_canonical(cpu, target)) return raise_gp(cpu);
   const ist = ((gate >> 32) as i32) & 7;
   const inner = level < cpl(cpu);
   if ((inner || ist) && open_long_inner_stack(cpu, level, ist)) return true;

@@ -4,6 +4,7 @@ import { code_map_find, code_map_set, find_block } from "./blocks.ts";
 import {
   clts,
   invlpg,
+  invpcid,
   lmsw,
   read_control,
   read_debug,
@@ -23,22 +24,19 @@ import { enter, into, pop_flags } from "./integer.ts";
 import { ins, io_in, io_out, outs } from "./io.ts";
 import {
   fetch_translate_halves,
-  jump_cache_flush,
   load_slow,
-  memory_fence,
   store_locked_slow,
   store_slow,
   store_wide_slow,
-  tlb_flush,
-  tlb_protect,
   translate_halves,
 } from "./mmu.ts";
+import { jump_cache_flush, memory_fence, tlb_flush, tlb_protect } from "./tlb.ts";
 import { update_mode } from "./mode.ts";
 import { cpuid, hypercall, rdmsr, rdtsc, wrmsr } from "./msr.ts";
 import { reload_pdptrs } from "./pdptr.ts";
 import { random } from "./random.ts";
 import { far_return, iret } from "./return.ts";
-import { segment_check } from "./segment-check.ts";
+import { check_canonical, segment_check } from "./segment-check.ts";
 import { inhibit_if_ss, lldt, load_segment, ltr, selector_of } from "./segments.ts";
 import { simd_float, simd_float_wide, store_halves } from "./simd/float.ts";
 import { fused_multiply } from "./simd/fused.ts";
@@ -46,6 +44,7 @@ import { clear_vectors, gather_elements, mask_load, mask_move, mask_store } from
 import { carryless_multiply, compare_strings } from "./simd/text.ts";
 import { cmps, lods, movs, scas, stos } from "./strings.ts";
 import { syscall, sysenter, sysexit, sysret } from "./syscall.ts";
+import { rdpkru, set_pkru, wrpkru } from "./protection-keys.ts";
 import { check_virtual_flags, push_virtual_flags, virtual_interrupt_flag } from "./virtual-flags.ts";
 import {
   x87_arithmetic_double,
@@ -85,6 +84,11 @@ import { xrstor } from "./xsave/xrstor.ts";
 import { xsave } from "./xsave/xsave.ts";
 
 export {
+  check_canonical,
+  invpcid,
+  rdpkru,
+  set_pkru,
+  wrpkru,
   check_virtual_flags,
   push_virtual_flags,
   virtual_interrupt_flag,

@@ -1,38 +1,17 @@
-// The software TLB and the slow side of every guest memory access.
+// The slow side of every guest memory access.
 import {
   CPU_bounce,
-  CPU_cpl,
-  CPU_cr0,
-  CPU_eflags,
   CPU_exitData,
-  CPU_jumpCache,
   CPU_linearMask,
-  CPU_scratch,
-  CPU_tlb,
-  CPU_tlbFlushes,
-  CPU_tlbMisses,
-  CPU_tlbs,
   CPU_trap,
-  CR0_AM,
-  EFLAGS_AC,
   CPU_vm,
   EXIT_fetch,
   EXIT_mmioRead,
   EXIT_mmioWrite,
-  JUMP_CACHE_ENTRIES,
-  JUMP_CACHE_ENTRY_SIZE,
-  TLB_ENTRIES,
-  TLB_ENTRY_SIZE,
-  TLB_ENTRY_addend,
-  TLB_ENTRY_execTag,
-  TLB_ENTRY_global,
-  TLB_ENTRY_readTag,
-  TLB_ENTRY_writeTag,
-  TLB_MODES,
   VECTOR_AC,
   VM_lock,
 } from "./layout.generated.ts";
-import { is_page_watched, note_access } from "./debug.ts";
+import { note_access } from "./debug.ts";
 import { mmio_read, mmio_write } from "./env.ts";
 import { raise } from "./fault.ts";
 import {
@@ -41,44 +20,12 @@ import {
   ACCESS_READ,
   ACCESS_SUPERVISOR,
   ACCESS_WRITE,
-  PAGE_DIRTY,
-  PAGE_EXECUTABLE,
-  PAGE_GLOBAL,
-  PAGE_WRITABLE,
-  is_user,
-  page_rights,
   refuse_noncanonical,
-  smap_applies,
   walk,
 } from "./paging.ts";
-import { after_write, found_read_only, phys_to_host, plainly_writable } from "./physical.ts";
+import { after_write, found_read_only, phys_to_host } from "./physical.ts";
 import { exit_for, replay_find, run_alone } from "./replay.ts";
-
-const TLB_BYTES: i32 = TLB_ENTRIES * TLB_ENTRY_SIZE;
-const PAGE: u64 = 0xfffffffffffff000;
-
-/** The TLB of an access: supervisor, user, or supervisor under SMAP. */
-function tlb_of(cpu: i32, access: i32): i32 {
-  if (is_user(cpu, access)) return cpu + CPU_tlbs + TLB_BYTES;
-  return smap_applies(cpu, access) ? cpu + CPU_tlbs + 2 * TLB_BYTES : cpu + CPU_tlbs;
-}
-
-/** The TLB that nothing is entered in. */
-function empty_tlb(cpu: i32): i32 {
-  return cpu + CPU_tlbs + (TLB_MODES - 1) * TLB_BYTES;
-}
-
-/** Chooses the TLB that emitted code uses; after every change of CPL, CR0.AM, CR4.SMAP or EFLAGS.AC. */
-export function tlb_select(cpu: i32): void {
-  const aligned =
-    load<i32>(cpu + CPU_cpl) == 3 && load<i32>(cpu + CPU_eflags) & EFLAGS_AC && load<u64>(cpu + CPU_cr0) & CR0_AM;
-  store<i32>(cpu + CPU_tlb, aligned ? empty_tlb(cpu) : tlb_of(cpu, ACCESS_READ));
-}
-
-/** Whether alignment is checked: the user's accesses under CR0.AM and EFLAGS.AC. [SDM 3A 6.15, interrupt 17] */
-export function is_alignment_checked(cpu: i32): bool {
-  return load<i32>(cpu + CPU_tlb) == empty_tlb(cpu);
-}
+import { is_alignment_checked, tlb_fill, tlb_find } from "./tlb.ts";
 
 /**
  * Raises #AC for an access that is not aligned to its width, or to 8 bytes for 80 bits [SDM 3A table 6-7]; true: trapped. It
@@ -90,83 +37,6 @@ export function refuse_misaligned(cpu: i32, linear: u64, width: i32, access: i32
   const alignment = width == 10 ? 8 : min(width, 16);
   if (!(linear & ((alignment - 1) as u64))) return false;
   return refuse_noncanonical(cpu, linear, width) || raise(cpu, VECTOR_AC, 0);
-}
-
-function entry_of(tlb: i32, linear: u64): i32 {
-  return tlb + (((linear >> 12) as i32) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE;
-}
-
-function count(cell: i32): void {
-  store<u64>(cell, load<u64>(cell) + 1);
-}
-
-/** Drops every translation. */
-export function tlb_flush(cpu: i32): void {
-  memory.fill(cpu + CPU_tlbs, 0xff, TLB_MODES * TLB_BYTES);
-  jump_cache_flush(cpu);
-  count(cpu + CPU_tlbFlushes);
-}
-
-/** Drops every translation that is not global. */
-export function tlb_flush_nonglobal(cpu: i32): void {
-  const end = cpu + CPU_tlbs + TLB_MODES * TLB_BYTES;
-  for (let entry = cpu + CPU_tlbs; entry < end; entry += TLB_ENTRY_SIZE) {
-    if (load<i32>(entry + TLB_ENTRY_global) != 1) drop(entry);
-  }
-  jump_cache_flush(cpu);
-  count(cpu + CPU_tlbFlushes);
-}
-
-/** Drops the translations of one page. */
-export function tlb_flush_page(cpu: i32, linear: u64): void {
-  for (let mode = 0; mode < TLB_MODES; mode++) drop(entry_of(cpu + CPU_tlbs + mode * TLB_BYTES, linear));
-  jump_cache_flush(cpu);
-}
-
-/** Takes away fast writes to a host page, which now holds code or is logged. */
-export function tlb_protect(cpu: i32, hostPage: i32): void {
-  const end = cpu + CPU_tlbs + TLB_MODES * TLB_BYTES;
-  for (let entry = cpu + CPU_tlbs; entry < end; entry += TLB_ENTRY_SIZE) {
-    const tag = load<u64>(entry + TLB_ENTRY_writeTag);
-    if (tag == -1) continue;
-    const host = (tag as i32) + load<i32>(entry + TLB_ENTRY_addend);
-    if ((((host as u32) >> 12) as i32) == hostPage) store<u64>(entry + TLB_ENTRY_writeTag, -1);
-  }
-}
-
-export function jump_cache_flush(cpu: i32): void {
-  memory.fill(cpu + CPU_jumpCache, 0xff, JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE);
-}
-
-function drop(entry: i32): void {
-  store<u64>(entry + TLB_ENTRY_readTag, -1);
-  store<u64>(entry + TLB_ENTRY_writeTag, -1);
-  store<u64>(entry + TLB_ENTRY_execTag, -1);
-}
-
-/** Remembers the page of a successful walk whose bytes are at `host`. */
-function fill(cpu: i32, linear: u64, access: i32, host: i32): void {
-  const entry = entry_of(tlb_of(cpu, access), linear);
-  const tag = linear & PAGE;
-  const rights = page_rights();
-  const writable =
-    (rights & PAGE_WRITABLE) != 0 && (rights & PAGE_DIRTY) != 0 && !found_read_only() && plainly_writable(cpu, host);
-  const same = load<u64>(entry + TLB_ENTRY_readTag) == tag;
-  const readTag = access & ACCESS_FETCH && !same ? fetched_read_tag(cpu, access, tag) : tag;
-  const watched = is_page_watched(cpu, tag);
-  store<u64>(entry + TLB_ENTRY_readTag, watched ? -1 : readTag);
-  store<u64>(entry + TLB_ENTRY_writeTag, writable && !watched ? tag : -1);
-  store<u64>(entry + TLB_ENTRY_execTag, rights & PAGE_EXECUTABLE ? tag : -1);
-  store<i32>(entry + TLB_ENTRY_addend, (host & ~0xfff) - ((linear as i32) & ~0xfff));
-  store<i32>(entry + TLB_ENTRY_global, rights & PAGE_GLOBAL ? 1 : 0);
-  // another vCPU may have begun to watch the page and not have seen this entry
-  memory_fence(cpu);
-  if (!plainly_writable(cpu, host)) store<u64>(entry + TLB_ENTRY_writeTag, -1);
-}
-
-/** A page that may be fetched may be read too, except a user page under SMAP. */
-function fetched_read_tag(cpu: i32, access: i32, tag: u64): u64 {
-  return !is_user(cpu, access) && smap_applies(cpu, access) ? -1 : tag;
 }
 
 /** Whether the slot of the last translation for a write is read-only: its bytes can be read, and a write is a device's. */
@@ -181,18 +51,14 @@ export function is_target_read_only(): bool {
  * the guest-physical address is in CPU.exitData.
  */
 export function translate(cpu: i32, linear: u64, access: i32): i32 {
-  const entry = entry_of(tlb_of(cpu, access), linear);
-  const tag = linear & PAGE;
-  const cell =
-    access & ACCESS_FETCH ? TLB_ENTRY_execTag : access & ACCESS_WRITE ? TLB_ENTRY_writeTag : TLB_ENTRY_readTag;
   readOnlyTarget = false;
-  if (load<u64>(entry + cell) == tag) return (linear as i32) + load<i32>(entry + TLB_ENTRY_addend);
-  count(cpu + CPU_tlbMisses);
+  const known = tlb_find(cpu, linear, access);
+  if (known) return known;
   const physical = walk(cpu, linear, access);
   if (physical == -1) return 0;
   const host = phys_to_host(cpu, physical);
-  if (host) fill(cpu, linear, access, host);
   readOnlyTarget = host != 0 && found_read_only();
+  if (host) tlb_fill(cpu, linear, access, host, readOnlyTarget);
   store<u64>(cpu + CPU_exitData, physical);
   return host;
 }
@@ -415,11 +281,6 @@ function lock_memory(cpu: i32): void {
 
 function unlock_memory(cpu: i32): void {
   atomic.store<i32>(load<i32>(cpu + CPU_vm) + VM_lock, 0);
-}
-
-/** Orders stores before the loads that follow: as a locked access does. [SDM 2B MFENCE, 3A 8.2.2] */
-export function memory_fence(cpu: i32): void {
-  atomic.or<i32>(cpu + CPU_scratch, 0);
 }
 
 /** Reads 1, 2, 4 or 8 bytes, zero-extended, with the privilege that `access` names; look at CPU.trap afterwards. */

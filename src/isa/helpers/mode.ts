@@ -37,7 +37,7 @@ import {
 } from "./layout.generated.ts";
 import { is_single } from "./debug.ts";
 import { BIG, dpl_of, is_writable_data, EXPAND_DOWN, LONG, PRESENT } from "./descriptor.ts";
-import { jump_cache_flush, tlb_select } from "./mmu.ts";
+import { jump_cache_flush, tlb_select } from "./tlb.ts";
 import { has_paragraphs, is_long, is_protected, is_v86, segment_attributes } from "./registers.ts";
 
 /** Recomputes everything that depends on the mode. */

@@ -54,8 +54,8 @@ import {
 } from "./layout.generated.ts";
 import { raise, raise_gp } from "./fault.ts";
 import { cpuid as ask_cpuid, hypercall as call_hypervisor, msr_read, msr_write, tsc } from "./env.ts";
-import { tlb_flush } from "./mmu.ts";
-import { cpl, gpr, has_feature, is_canonical, is_code64, set_gpr } from "./registers.ts";
+import { tlb_flush } from "./tlb.ts";
+import { cpl, gpr, has_feature, is_canonical_register, is_code64, set_gpr } from "./registers.ts";
 import { exit_for, replay_find } from "./replay.ts";
 
 /** State offset of an MSR's 64 bits, or 0 if it has none. */
@@ -136,7 +136,7 @@ export function wrmsr(cpu: i32): void {
   if (cpl(cpu)) raise_gp(cpu);
   else if (index == MSR_EFER) write_efer(cpu, value);
   else if (!field) write_foreign(cpu, index, value);
-  else if (is_msr_possible(index, value)) store<u64>(cpu + field, value);
+  else if (is_msr_possible(cpu, index, value)) store<u64>(cpu + field, value);
   else raise_gp(cpu);
 }
 
@@ -149,7 +149,7 @@ function write_foreign(cpu: i32, index: i32, value: u64): void {
 }
 
 /** Whether a state MSR can hold a value. [SDM 4 2.1, 3A 12.12.2] */
-function is_msr_possible(index: i32, value: u64): bool {
+function is_msr_possible(cpu: i32, index: i32, value: u64): bool {
   switch (index) {
     case MSR_LSTAR:
     case MSR_CSTAR:
@@ -158,7 +158,7 @@ function is_msr_possible(index: i32, value: u64): bool {
     case MSR_KERNEL_GS_BASE:
     case MSR_SYSENTER_ESP:
     case MSR_SYSENTER_EIP:
-      return is_canonical(value);
+      return is_canonical_register(cpu, value);
     case MSR_FMASK:
     case MSR_TSC_AUX:
     case MSR_DEBUGCTL:

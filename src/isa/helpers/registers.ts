@@ -2,6 +2,7 @@
 import {
   CPU_cpl,
   CPU_cr0,
+  CPU_cr4,
   CPU_efer,
   CPU_eflags,
   CPU_features,
@@ -10,9 +11,11 @@ import {
   CPU_segments,
   CPU_stackMask,
   CR0_PE,
+  CR4_LA57,
   EFER_LMA,
   EFLAGS_IOPL,
   EFLAGS_VM,
+  FEATURE_la57,
   GPR_rsp,
   MODE_code64,
   MODE_sizeMask,
@@ -108,7 +111,17 @@ export function set_selector(cpu: i32, at: i32, selector: i32): void {
   store<i32>(cpu + at + SEGMENT_selector, selector & 0xffff);
 }
 
-/** Whether a linear address is sign-extended from 48 bits. */
-export function is_canonical(linear: u64): bool {
-  return ((linear as i64) << 16) >> 16 == (linear as i64);
+/** Whether a value is sign-extended from its low 64 - `shift` bits. */
+function is_extended(value: u64, shift: u64): bool {
+  return ((((value as i64) << shift) >> shift) as u64) == value;
+}
+
+/** Whether a linear address is canonical: sign-extended from 48 bits, or from 57 with 5-level paging. [SDM 1 3.3.7.1] */
+export function is_canonical(cpu: i32, linear: u64): bool {
+  return is_extended(linear, 16) || (is_extended(linear, 7) && (load<u64>(cpu + CPU_cr4) & CR4_LA57) != 0);
+}
+
+/** The same of an address for a register that is loaded for later: any that the processor can have. [SDM 3A 4.5.2] */
+export function is_canonical_register(cpu: i32, linear: u64): bool {
+  return is_extended(linear, 16) || (is_extended(linear, 7) && has_feature(cpu, FEATURE_la57));
 }

@@ -11,6 +11,12 @@ import {
   segment_limit,
 } from "./registers.ts";
 
+/** Raises #GP if an address is not canonical; the result is 0. */
+export function check_canonical(cpu: i32, linear: u64): i32 {
+  if (!is_canonical(cpu, linear)) raise(cpu, VECTOR_GP, 0);
+  return 0;
+}
+
 /** Whether `width` bytes at an offset are outside a segment's limit. Nothing is outside of 4 GiB: there the offset wraps. */
 export function outside_limit(attributes: i32, limit: u64, offset: u64, width: i32): bool {
   const last = offset + (width as u64) - 1;
@@ -30,7 +36,7 @@ export function segment_check(cpu: i32, segment: i32, offset: u64, width: i32, w
   const vector = segment == SEGMENTS_ss ? VECTOR_SS : VECTOR_GP;
   const linear = (base_of(cpu, segment) + offset) & load<u64>(cpu + CPU_linearMask);
   if (is_code64(cpu)) {
-    if (!is_canonical(linear)) raise(cpu, vector, 0);
+    if (!is_canonical(cpu, linear)) raise(cpu, vector, 0);
     return linear;
   }
   const attributes = segment_attributes(cpu, segment);

@@ -46,7 +46,7 @@ import { update_check, update_mode } from "./mode.ts";
 import {
   cpl,
   has_paragraphs,
-  is_canonical,
+  is_canonical_register,
   is_code64,
   is_long,
   is_v86,
@@ -159,7 +159,9 @@ function high_base(cpu: i32, selector: i32, descriptor: u64): u64 {
   if (!is_long(cpu)) return 0;
   const high = second_half(cpu, selector, VECTOR_GP);
   const base = (high << 32) | ((descriptor >> 32) & 0xff000000);
-  if (!trapped(cpu) && !is_canonical(base)) raise_selector(cpu, VECTOR_GP, selector);
+  // the type field of the upper half is 0 [SDM 3A 8.2.3]
+  const wrong = high & 0x1f0000000000 || !is_canonical_register(cpu, base);
+  if (!trapped(cpu) && wrong) raise_selector(cpu, VECTOR_GP, selector);
   return high & 0xffffffff;
 }
 

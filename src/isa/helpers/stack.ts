@@ -64,7 +64,7 @@ function at(offset: u64): u64 {
 
 /** Raises #SS if `width` bytes at an offset are not in the stack; true: trapped. */
 function outside(cpu: i32, offset: u64, width: i32): bool {
-  if (mask == -1) return is_canonical(offset) ? false : raise(cpu, VECTOR_SS, code);
+  if (mask == -1) return is_canonical(cpu, offset) ? false : raise(cpu, VECTOR_SS, code);
   return outside_limit(attributes, limit, offset, width) ? raise(cpu, VECTOR_SS, code) : false;
 }
 

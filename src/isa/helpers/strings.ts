@@ -20,7 +20,8 @@ import {
 } from "./layout.generated.ts";
 import { pause_repetition } from "./debug.ts";
 import { trapped } from "./fault.ts";
-import { is_alignment_checked, is_target_read_only, read_mem, translate, write_mem } from "./mmu.ts";
+import { is_target_read_only, read_mem, translate, write_mem } from "./mmu.ts";
+import { is_alignment_checked } from "./tlb.ts";
 import { ACCESS_READ, ACCESS_WRITE } from "./paging.ts";
 import { after_write, plainly_writable } from "./physical.ts";
 import { gpr, is_code64, set_gpr } from "./registers.ts";

@@ -69,7 +69,7 @@ export function sysret(cpu: i32, bits: i32): void {
     return;
   }
   const rip = bits == 64 ? gpr(cpu, GPR_rcx) : gpr(cpu, GPR_rcx) & 0xffffffff;
-  if (cpl(cpu) || !is_canonical(rip)) {
+  if (cpl(cpu) || !is_canonical(cpu, rip)) {
     raise_gp(cpu);
     return;
   }
@@ -108,7 +108,7 @@ export function sysexit(cpu: i32, bits: i32): void {
   const mask: u64 = long ? -1 : 0xffffffff;
   const rip = gpr(cpu, GPR_rdx) & mask;
   const sp = gpr(cpu, GPR_rcx) & mask;
-  const canonical = is_canonical(rip) && is_canonical(sp);
+  const canonical = is_canonical(cpu, rip) && is_canonical(cpu, sp);
   if (!is_protected(cpu) || !code || cpl(cpu) || !canonical) {
     raise_gp(cpu);
     return;

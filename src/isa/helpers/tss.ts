@@ -64,7 +64,7 @@ export function open_inner_stack(cpu: i32, level: i32): bool {
 export function open_long_inner_stack(cpu: i32, level: i32, ist: i32): bool {
   const sp = tss_field(cpu, ist ? 0x1c + 8 * ist : 4 + 8 * level, 8);
   if (trapped(cpu)) return true;
-  if (!is_canonical(sp)) return raise(cpu, VECTOR_SS, 0);
+  if (!is_canonical(cpu, sp)) return raise(cpu, VECTOR_SS, 0);
   newSelector = level;
   newDescriptor = 0;
   open_long_stack(sp, level);

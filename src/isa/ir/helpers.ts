@@ -55,6 +55,13 @@ export const HELPERS = {
   pop_flags: declare("i32 i32", "none", "writes"),
   // (rip of the next instruction, EFLAGS): writes CPU.rip
   into: declare("i64 i32", "none", "faults writes"),
+  // (kind, identifier, linear address)
+  invpcid: declare("i64 i64 i64", "none", "faults writes"),
+  // protection-keys.ts
+  rdpkru: declare("", "none", "faults writes"),
+  wrpkru: declare("", "none", "faults writes"),
+  // (address that is not sign-extended from 48 bits) -> 0; #GP unless it is canonical all the same
+  check_canonical: declare("i64", "i32", "faults"),
   // virtual-flags.ts: (0 CLI, 1 STI) -> EFLAGS afterwards; (image, operand size in bits) -> image to push; the same -> 0
   virtual_interrupt_flag: declare("i32", "i32", "faults"),
   push_virtual_flags: declare("i32 i32", "i32", "faults"),

@@ -3,7 +3,7 @@ import { CPU, EFLAGS, VECTOR } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
 import { jumpRelative } from "./arithmetic.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { notCanonical } from "./integer.ts";
+import { checkCanonical } from "./integer.ts";
 import { merged, peek, push, setStack, stackOffset } from "./stack.ts";
 
 /** [SDM 2A JMP] */
@@ -18,7 +18,7 @@ export const jcc =
 /** A target from a register or memory as an i64; #GP if it is not canonical. */
 function checkedTarget(b: InstructionBuilder, target: Value): Value {
   const wide = b.extend(target);
-  if (b.bits === 64) b.trapIf(notCanonical(b, wide), VECTOR.GP);
+  if (b.bits === 64) checkCanonical(b, wide);
   return wide;
 }
 

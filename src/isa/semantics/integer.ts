@@ -43,7 +43,8 @@ export function multiplyHighSigned(b: InstructionBuilder, x: Value, y: Value): V
   return b.sub(b.sub(unsigned, correction(x, y)), correction(y, x));
 }
 
-/** 1 if a 64-bit linear address is not canonical (48 bits). [SDM 1 3.3.7.1] */
-export function notCanonical(b: InstructionBuilder, linear: Value): Value {
-  return b.ne(b.shrS(b.shl(linear, b.i64(16)), b.i64(16)), linear);
+/** #GP if a 64-bit linear address is not canonical; only the helper knows of more than 48 bits. [SDM 1 3.3.7.1] */
+export function checkCanonical(b: InstructionBuilder, linear: Value): void {
+  const beyond = b.ne(b.shrS(b.shl(linear, b.i64(16)), b.i64(16)), linear);
+  b.callIf(beyond, b.i32(0), "check_canonical", linear);
 }

@@ -3,7 +3,7 @@ import type { Value } from "../ir/builder.ts";
 import { CPU, EFLAGS, FEATURE, SEGMENT, segmentOffset, TRAP, VECTOR } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { notCanonical } from "./integer.ts";
+import { checkCanonical } from "./integer.ts";
 import { privileged } from "./privilege.ts";
 
 /** [SDM 2B MOV, control registers; MOV, debug registers] */
@@ -107,6 +107,18 @@ export const rdpid: Semantics = (b) => {
   b.write(0, b.toInt(b.extend(b.get(CPU.tscAux, "i32")), b.typeOf(0)));
 };
 
+/** The descriptor: identifier, then linear address. [SDM 2A INVPCID] */
+const invalidate = privileged((b) => {
+  const at = b.address("read");
+  const address = b.load(b.and(b.add(at, b.i64(8)), b.get(CPU.linearMask, "i64")), 8);
+  b.call("invpcid", b.extend(b.read(0)), b.load(at, 8), address);
+});
+
+export const invpcid: Semantics = (b) => {
+  b.trapIf(b.isZero(shown(b, "invpcid")), VECTOR.UD);
+  invalidate(b);
+};
+
 /** Stops until an interrupt comes. [SDM 2A HLT] */
 export const hlt = privileged((b) => {
   b.set(CPU.rip, b.ripNext());
@@ -116,13 +128,15 @@ export const hlt = privileged((b) => {
 
 /** An instruction whose helper finds its operands in the registers. */
 const byHelper =
-  (helper: "xgetbv" | "xsetbv" | "rdmsr" | "wrmsr" | "cpuid" | "hypercall"): Semantics =>
+  (helper: "xgetbv" | "xsetbv" | "rdmsr" | "wrmsr" | "cpuid" | "hypercall" | "rdpkru" | "wrpkru"): Semantics =>
   (b) => {
     b.call(helper);
   };
 
 export const xgetbv = byHelper("xgetbv");
 export const xsetbv = byHelper("xsetbv");
+export const rdpkru = byHelper("rdpkru");
+export const wrpkru = byHelper("wrpkru");
 export const rdmsr = byHelper("rdmsr");
 export const wrmsr = byHelper("wrmsr");
 export const cpuid = byHelper("cpuid");
@@ -164,6 +178,6 @@ export const writeBase =
   (b) => {
     b.trapIf(b.isZero(b.and(b.get(CPU.cr4, "i32"), b.i32(CR4.FSGSBASE))), VECTOR.UD);
     const base = b.extend(b.read(0));
-    b.trapIf(notCanonical(b, base), VECTOR.GP);
+    checkCanonical(b, base);
     b.set(baseOf(segment), base);
   };

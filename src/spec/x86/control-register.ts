@@ -41,7 +41,7 @@ export const CR4 = {
 export const EFER = { SCE: 0x1, LME: 0x100, LMA: 0x400, NXE: 0x800 } as const;
 
 /** Bits of XCR0. [SDM 1 13.3] */
-export const XCR0 = { X87: 0x1, SSE: 0x2, AVX: 0x4 } as const;
+export const XCR0 = { X87: 0x1, SSE: 0x2, AVX: 0x4, PKRU: 0x200 } as const;
 
 /** Bits of IA32_DEBUGCTL. [SDM 3B 18.4.1] */
 export const DEBUGCTL = { LBR: 0x1, BTF: 0x2, TR: 0x40 } as const;

@@ -70,8 +70,11 @@ export const CPU_MODELS: readonly CpuModel[] = [
 
 export const DEFAULT_CPU_MODEL = "x86-64-v2";
 
-/** Features that no model has: MONITOR, as with KVM, because a guest that waits with it never leaves the processor. */
-export const ONLY_IF_ASKED: readonly string[] = ["monitor"];
+/**
+ * Features that no model has: MONITOR, as with KVM, because a guest that waits with it never leaves the processor; LA57, because
+ * a guest that has it walks through one more table for nothing.
+ */
+export const ONLY_IF_ASKED: readonly string[] = ["monitor", "la57"];
 
 /** What a feature is nothing without. */
 export const FEATURE_NEEDS: ReadonlyMap<string, readonly string[]> = new Map(

@@ -43,6 +43,7 @@ export const INSTRUCTION_SETS: ReadonlyMap<string, readonly string[]> = new Map(
     f16c: "VCVTPH2PS VCVTPS2PH XRSTOR XSAVE",
     smap: "CLAC STAC",
     invpcid: "INVPCID",
+    pku: "RDPKRU WRPKRU",
     monitor: "MONITOR MWAIT",
     clflushopt: "CLFLUSHOPT",
     clwb: "CLWB",

@@ -6,6 +6,8 @@ export const XSAVE = {
   EXTENDED: 576,
   AVX: 576,
   AVX_BYTES: 256,
+  PKRU: 2688,
+  PKRU_BYTES: 8,
   ALIGNMENT: 64,
 } as const;
 
@@ -24,4 +26,5 @@ export interface XsaveComponent {
 
 export const XSAVE_COMPONENTS: readonly XsaveComponent[] = [
   { number: 2, feature: "avx", bytes: XSAVE.AVX_BYTES, offset: XSAVE.AVX },
+  { number: 9, feature: "pku", bytes: XSAVE.PKRU_BYTES, offset: XSAVE.PKRU },
 ];

@@ -10,16 +10,20 @@ import {
   CPU_fsw,
   CPU_ftw,
   CPU_mxcsr,
+  CPU_pkru,
   CPU_xcr0,
   CPU_xmm,
   GPR_rax,
   GPR_rdx,
   XCR0_AVX,
+  XCR0_PKRU,
   XCR0_SSE,
   XCR0_X87,
   XSAVE_AVX,
   XSAVE_AVX_BYTES,
   XSAVE_EXTENDED,
+  XSAVE_PKRU,
+  XSAVE_PKRU_BYTES,
 } from "../layout.generated.ts";
 import { gpr } from "../registers.ts";
 import { vector_count } from "./legacy.ts";
@@ -40,6 +44,7 @@ export function in_use(cpu: i32, withMxcsr: bool): u64 {
   const control = withMxcsr && load<i32>(cpu + CPU_mxcsr) != MXCSR_INITIAL;
   if (control || !are_zero(cpu, 0)) used |= XCR0_SSE;
   if (!are_zero(cpu, 16)) used |= XCR0_AVX;
+  if (load<u32>(cpu + CPU_pkru)) used |= XCR0_PKRU;
   return used;
 }
 
@@ -63,8 +68,15 @@ function are_zero(cpu: i32, half: i32): bool {
 /** Offset of the AVX component, which in either format comes first behind the header. */
 export const AVX_AT: i32 = XSAVE_AVX;
 
+/** Offset of PKRU in an area: in compacted format it follows what is there of the components before it. */
+export function pkru_at(components: u64, compacted: bool): i32 {
+  if (!compacted) return XSAVE_PKRU;
+  return components & XCR0_AVX ? AVX_AT + XSAVE_AVX_BYTES : XSAVE_EXTENDED;
+}
+
 /** Bytes of an area with these components. */
-export function area_size(components: u64): i32 {
+export function area_size(components: u64, compacted: bool): i32 {
+  if (components & XCR0_PKRU) return pkru_at(components, compacted) + XSAVE_PKRU_BYTES;
   return components & XCR0_AVX ? AVX_AT + XSAVE_AVX_BYTES : XSAVE_EXTENDED;
 }
 

@@ -15,6 +15,7 @@ import {
   CPU_xmm,
   MXCSR_writable,
   XCR0_AVX,
+  XCR0_PKRU,
   XCR0_SSE,
   XCR0_X87,
   XSAVE_EXTENDED,
@@ -25,7 +26,8 @@ import { raise_gp, trapped } from "../fault.ts";
 import { probe, read_mem } from "../mmu.ts";
 import { ACCESS_READ } from "../paging.ts";
 import { at, read_part } from "./area.ts";
-import { area_size, AVX_AT, FCW_INITIAL, MXCSR_INITIAL, requested } from "./components.ts";
+import { area_size, AVX_AT, FCW_INITIAL, MXCSR_INITIAL, pkru_at, requested } from "./components.ts";
+import { set_pkru } from "../protection-keys.ts";
 import { LEGACY_SIZE, MXCSR_AT, ST_AT, take_x87, take_xmm, vector_count, XMM_AT } from "./legacy.ts";
 
 const IMAGE: i32 = CPU_scratch + LEGACY_SIZE;
@@ -44,12 +46,17 @@ export function xrstor(cpu: i32, linear: u64, form: i32, wide: i32): void {
   }
   const components = requested(cpu);
   const loaded = components & load<u64>(cpu + HEADER);
-  if (probe(cpu, linear, area_size(loaded), ACCESS_READ)) return;
-  if (read_image(cpu, linear, loaded)) return;
+  const format = load<u64>(cpu + HEADER + 8);
+  const compacted = (format & COMPACTED) != 0;
+  const pkruAt = at(cpu, linear, pkru_at(format, compacted));
+  if (probe(cpu, linear, area_size(loaded & ~XCR0_PKRU, compacted), ACCESS_READ)) return;
+  const pkru = loaded & XCR0_PKRU ? (read_mem(cpu, pkruAt, 4, ACCESS_READ) as u32) : 0;
+  if (trapped(cpu) || read_image(cpu, linear, loaded)) return;
   if (restore_mxcsr(cpu, linear, components, loaded)) return;
   if (components & XCR0_X87) restore_x87(cpu, loaded, wide);
   if (components & XCR0_SSE) restore_xmm(cpu, loaded);
   if (components & XCR0_AVX) restore_avx(cpu, loaded);
+  if (components & XCR0_PKRU) set_pkru(cpu, pkru);
 }
 
 /** XSTATE_BV within the area's format and that within the enabled components; what is reserved is 0. */

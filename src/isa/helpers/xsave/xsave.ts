@@ -1,8 +1,10 @@
 // XSAVE, XSAVEOPT, XSAVEC and XSAVES. [SDM 1 13.7, 13.9-13.11]
 import {
+  CPU_pkru,
   CPU_scratch,
   CPU_xmm,
   XCR0_AVX,
+  XCR0_PKRU,
   XCR0_SSE,
   XCR0_X87,
   XSAVE_AVX_BYTES,
@@ -15,7 +17,7 @@ import { trapped } from "../fault.ts";
 import { probe, read_mem, write_mem } from "../mmu.ts";
 import { ACCESS_READ, ACCESS_WRITE } from "../paging.ts";
 import { at, write_part } from "./area.ts";
-import { area_size, AVX_AT, in_use, requested } from "./components.ts";
+import { area_size, AVX_AT, in_use, pkru_at, requested } from "./components.ts";
 import { LEGACY_SIZE, MXCSR_AT, put_mxcsr, put_x87, put_xmm, ST_AT, vector_count, XMM_AT } from "./legacy.ts";
 
 const IMAGE: i32 = CPU_scratch + LEGACY_SIZE;
@@ -29,7 +31,7 @@ const COMPACTED: u64 = 0x8000000000000000;
 export function xsave(cpu: i32, linear: u64, form: i32, wide: i32): void {
   const components = requested(cpu);
   const compacted = form >= XSAVE_FORM_compacted;
-  if (probe(cpu, linear, area_size(components), ACCESS_WRITE)) return;
+  if (probe(cpu, linear, area_size(components, compacted), ACCESS_WRITE)) return;
   const used = components & in_use(cpu, compacted);
   const saved = form == XSAVE_FORM_plain ? components : used;
   if (saved & XCR0_X87 && save_x87(cpu, linear, wide)) return;
@@ -37,6 +39,7 @@ export function xsave(cpu: i32, linear: u64, form: i32, wide: i32): void {
   if (control && save_mxcsr(cpu, linear)) return;
   if (saved & XCR0_SSE && save_xmm(cpu, linear)) return;
   if (saved & XCR0_AVX && save_avx(cpu, linear)) return;
+  if (saved & XCR0_PKRU && save_pkru(cpu, at(cpu, linear, pkru_at(components, compacted)))) return;
   save_header(cpu, linear, components, used, compacted);
 }
 
@@ -62,6 +65,11 @@ function save_xmm(cpu: i32, linear: u64): bool {
 function save_avx(cpu: i32, linear: u64): bool {
   for (let i = 0; i < XSAVE_AVX_BYTES; i += 16) memory.copy(cpu + HALVES + i, cpu + CPU_xmm + 2 * i + 16, 16);
   return write_part(cpu, at(cpu, linear, AVX_AT), cpu + HALVES, 16 * vector_count(cpu));
+}
+
+function save_pkru(cpu: i32, linear: u64): bool {
+  write_mem(cpu, linear, 8, load<u32>(cpu + CPU_pkru) as u64, ACCESS_WRITE);
+  return trapped(cpu);
 }
 
 /** In standard format bits of components that were not requested stay, and XCOMP_BV is not written. */
