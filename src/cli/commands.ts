@@ -40,6 +40,16 @@ const RUN_OPTIONS = {
     multiple: true,
     help: "A disk: an image that `tskvm disk` makes, as a virtio device. Words: ro, format=raw|qcow2, serial=TEXT; may be repeated.",
   },
+  network: {
+    value: "user|none[,WORD...]",
+    help: "A network card with a way out by the host's sockets; none if not given. Words: deny=ADDRESS[/BITS][:PORT], allow= likewise (then nothing else), host-loopback (10.0.2.2 is the host); may be repeated.",
+  },
+  publish: {
+    short: "p",
+    value: "[ADDR:]PORT:GUEST[/udp]",
+    multiple: true,
+    help: "Connect a port of the host to one of the guest; brings a network.",
+  },
   cpus: { value: "N", help: "Number of CPUs; the wasm engine runs 1." },
   engine: {
     value: "auto|wasm|host",

@@ -14,6 +14,7 @@ import type { ArgumentsOf, RUN, ValuesOf } from "./commands.ts";
 import { cpuHelp } from "./cpu-help.ts";
 import { parseDiskOption } from "./disk-option.ts";
 import type { Ending } from "./ending.ts";
+import { parseNetworkOptions } from "./network-option.ts";
 import { followMachine } from "./session.ts";
 import { parseArch, parseChoice, parseNumber } from "./values.ts";
 
@@ -55,6 +56,7 @@ export function machineOptions(values: ValuesOf<typeof RUN>, inputIsTerminal: bo
     cpu,
     modules: (values.module ?? []).map(moduleOf),
     disks: (values.disk ?? []).map(parseDiskOption),
+    network: parseNetworkOptions(values.network, values.publish),
     arch: parseArch(values.arch),
     engine: parseChoice<EngineName>("engine", values.engine, ENGINES),
     cpus: parseNumber("cpus", values.cpus, "1"),

@@ -10,7 +10,7 @@ export const MODULE_FILE = /^(usr\/)?lib\/modules\/[^/]+\/kernel\/.*\.ko$/;
 export const MODULE_DIRECTORY = "lib/modules/tskvm";
 
 /** What is loaded; a kernel that has one built in has no such module. crc32c is what ext4 looks for by name. */
-const WANTED = ["virtio_pci", "virtio_blk", "virtio_rng", "crc32c_generic", "ext4"];
+const WANTED = ["virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "crc32c_generic", "ext4"];
 
 /** An initramfs of the wanted modules and those that they depend on. */
 export function modulesArchive(files: readonly UnpackedFile[]): Uint8Array {

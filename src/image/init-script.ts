@@ -18,6 +18,11 @@ cd /root
 for module in /${MODULE_DIRECTORY}/*.ko; do
   [ -f "$module" ] && insmod "$module"
 done
+if [ -e /sys/class/net/eth0 ]; then
+  ip link set lo up
+  ip link set eth0 up
+  udhcpc -i eth0 -q -n -s /etc/udhcpc.script >/dev/null 2>&1
+fi
 
 if [ -f /${EXEC_DIRECTORY}/command ]; then
   read -r token </${EXEC_DIRECTORY}/token

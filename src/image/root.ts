@@ -18,6 +18,16 @@ const LINKS = [
 /** What /init needs before devtmpfs is mounted [Linux Documentation/admin-guide/devices.txt]. */
 const DEVICES = [charDevice("dev/console", 5, 1), charDevice("dev/null", 1, 3, 0o666)];
 
+/** What udhcpc tells of its lease is made so. [busybox examples/udhcp/udhcpd.conf, networking/udhcp/dhcpc.c] */
+const UDHCPC_SCRIPT = `#!/bin/sh
+[ "$1" = bound ] || [ "$1" = renew ] || exit 0
+ip addr flush dev "$interface"
+ip addr add "$ip/$mask" dev "$interface"
+ip link set "$interface" mtu "\${mtu:-1500}"
+for address in $router; do ip route add default via "$address"; done
+for address in $dns; do echo "nameserver $address"; done >/etc/resolv.conf
+`;
+
 const FILES: Record<string, string> = {
   "etc/fstab": "proc /proc proc\nsysfs /sys sysfs\ndevtmpfs /dev devtmpfs\n",
   "etc/group": "root:x:0:\nnogroup:x:65534:\n",
@@ -46,6 +56,7 @@ function skeleton(): CpioEntry[] {
     ...LINKS.map(([path, target]) => symlink(path, target)),
     ...DEVICES,
     ...Object.entries(FILES).map(([path, text]) => file(path, text)),
+    file("etc/udhcpc.script", UDHCPC_SCRIPT, 0o755),
     file("init", INIT_SCRIPT, 0o755),
   ];
 }

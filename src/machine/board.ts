@@ -1,5 +1,6 @@
 import type { BlockBackend } from "../backend/block/block.ts";
 import { type CharBackend, nullBackend } from "../backend/chardev/chardev.ts";
+import type { NetBackend } from "../backend/net/net-backend.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Device, DeviceState } from "../bus/device.ts";
@@ -20,11 +21,13 @@ import { ResetControl, SystemControlPortA } from "../device/system-control.ts";
 import { Uart16550 } from "../device/uart16550.ts";
 import { VirtioBlk } from "../device/virtio/virtio-blk.ts";
 import type { VirtioFunction } from "../device/virtio/virtio-device.ts";
+import { VirtioNet } from "../device/virtio/virtio-net.ts";
 import { VirtioPci } from "../device/virtio/virtio-pci.ts";
 import { VirtioRng } from "../device/virtio/virtio-rng.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import { TESTDEV_MEMORY_SIZE } from "../spec/pc-testdev.ts";
 import { PCI_CLASS } from "../spec/pci/config-space.ts";
+import { VIRTIO_NET_QUEUE } from "../spec/virtio/virtio-net.ts";
 import { IRQ, PM_TIMER_BITS, PORT, RESET_CONTROL_PORT, SLEEP_TYPE_S5, TESTDEV_MEMORY_ADDRESS } from "./board-map.ts";
 import { cmosContents } from "./cmos-contents.ts";
 import { PciBus } from "./pci-bus.ts";
@@ -54,6 +57,8 @@ export interface BoardGlue {
   readonly memory: GuestMemory;
   /** Disks, each behind a virtio device. */
   readonly disks?: readonly BoardDisk[] | undefined;
+  /** What network cards are connected to. */
+  readonly networks?: readonly BoardNetwork[] | undefined;
   /** What the virtio entropy device gives; without it there is no such device. */
   readonly random?: Random | undefined;
 }
@@ -64,6 +69,14 @@ export interface BoardDisk {
   readonly serial: string;
   /** Told of an error of the host's. */
   readonly onError?: ((error: Error) => void) | undefined;
+}
+
+/** What a network card is connected to, and its address. */
+export interface BoardNetwork {
+  readonly backend: NetBackend;
+  /** Six bytes. */
+  readonly mac: Uint8Array;
+  readonly mtu: number;
 }
 
 /** The end that a device asked for. */
@@ -86,6 +99,7 @@ export class Board {
   private readonly com2: Uart16550;
   private readonly pm: AcpiPm;
   private readonly pci: PciBus;
+  private readonly cards: { card: VirtioNet; device: VirtioPci }[] = [];
   private readonly devices: readonly Device[];
   private readonly line: (irq: number) => InterruptLine;
   // state
@@ -123,6 +137,11 @@ export class Board {
   poll(): void {
     this.com1.poll();
     this.com2.poll();
+    for (const { card, device } of this.cards) {
+      if (!card.needsAttention) continue;
+      device.wake(VIRTIO_NET_QUEUE.RECEIVE);
+      device.wake(VIRTIO_NET_QUEUE.TRANSMIT);
+    }
     this.timers.runExpired();
   }
 
@@ -182,7 +201,7 @@ export class Board {
     return device;
   }
 
-  private addPci({ disks = [], random, memory }: BoardGlue): Device[] {
+  private addPci({ disks = [], networks = [], random, memory }: BoardGlue): Device[] {
     const resetControl = new ResetControl({ onReset: this.onReset });
     const others = new Map([[RESET_CONTROL_PORT - PORT.PCI_CONFIG.first, resetControl]]);
     const config = new PciConfigPorts(this.pci.functions, others);
@@ -192,7 +211,13 @@ export class Board {
     const blocks = disks.map(({ disk, serial, onError }, index) =>
       virtio(new VirtioBlk({ name: `virtio-blk-${index}`, serial }, { disk, memory, onError }), PCI_CLASS.SCSI),
     );
+    const cards = networks.map(({ backend, mac, mtu }, index) => {
+      const card = new VirtioNet({ name: `virtio-net-${index}`, mac, mtu }, backend);
+      const device = virtio(card, PCI_CLASS.ETHERNET);
+      this.cards.push({ card, device });
+      return device;
+    });
     const rng = random ? [virtio(new VirtioRng(random), PCI_CLASS.OTHER)] : [];
-    return [resetControl, config, ...blocks, ...rng];
+    return [resetControl, config, ...blocks, ...cards, ...rng];
   }
 }

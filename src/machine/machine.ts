@@ -22,7 +22,7 @@ import type { KvmCpuid2 } from "../spec/kvm/vcpu-struct.ts";
 import { KVM_PIT_SPEAKER_DUMMY, kvm_pit_config, kvm_userspace_memory_region } from "../spec/kvm/vm-struct.ts";
 import type { CpuIdentity } from "../spec/x86/cpu-model.ts";
 import { acpiDescription } from "./acpi-description.ts";
-import { Board, type BoardDisk, type BoardState } from "./board.ts";
+import { Board, type BoardDisk, type BoardNetwork, type BoardState } from "./board.ts";
 import { IDENTITY_MAP_ADDRESS, TSS_ADDRESS, VCPUS_MAXIMUM } from "./board-map.ts";
 import { MachineControl, REQUEST } from "./control.ts";
 import { type CpuRequest, parseCpu, requestedFeatures } from "./cpu-model.ts";
@@ -87,6 +87,7 @@ export interface MachineGlue {
   readonly serial2?: CharBackend | undefined;
   readonly debugConsole?: CharBackend | undefined;
   readonly disks?: readonly BoardDisk[] | undefined;
+  readonly networks?: readonly BoardNetwork[] | undefined;
   /** What the virtio entropy device gives; without it there is no such device. */
   readonly random?: Random | undefined;
   /** Wakes the machine for its devices' timers; without it they are looked at only when something else wakes it. */
@@ -185,10 +186,22 @@ export class Machine {
     const onDeadline = (deadline: number) => alarm?.set((deadline - clock.now()) / 1e6);
     const interruptLine = (irq: number) => new GsiLine(this.vm, irq);
     const signalMsi: SignalMsi = (low, high, data) => void this.vm.signalMsi(low, high, data);
-    const { disks, random } = glue;
+    const { disks, networks, random } = glue;
     const { memory } = this.vm;
     return new Board(this.config, {
-      ...{ clock, serial, serial2, debugConsole, disks, random, onDeadline, interruptLine, signalMsi, memory },
+      ...{
+        clock,
+        serial,
+        serial2,
+        debugConsole,
+        disks,
+        networks,
+        random,
+        onDeadline,
+        interruptLine,
+        signalMsi,
+        memory,
+      },
     });
   }
 

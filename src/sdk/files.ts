@@ -28,7 +28,7 @@ export async function loadBootFiles(options: MachineOptions): Promise<BootFiles>
     readSource(options.initrd, "initrd"),
     Promise.all((options.modules ?? []).map(readModule)),
   ]);
-  const drivers = (options.disks ?? []).length > 0;
+  const drivers = (options.disks ?? []).length > 0 || options.network !== undefined;
   const image = needsImage(options) ? await resolveImage(options.image, imageOptions(options, drivers)) : undefined;
   const exec = options.command === undefined ? undefined : prepareExec(options.command, execOptions(options));
   const [root, kernel, kept, driverFiles] = await Promise.all([

@@ -24,6 +24,7 @@ export { ENGINES, type EngineName } from "./engine.ts";
 export { ConsoleTail, commandLost, describeOutcome, type ExecResult, exec } from "./exec.ts";
 export type { GuestCommand } from "./guest-command.ts";
 export type { Machine, MachineStats } from "./machine.ts";
+export type { NetworkOptions } from "./network.ts";
 export type { DiskOptions, FileSource, MachineOptions, ModuleSource } from "./options.ts";
 export { startMachine } from "./start.ts";
 export { attachTerminal } from "./terminal-session.ts";

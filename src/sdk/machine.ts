@@ -12,6 +12,7 @@ import { deferred } from "./deferred.ts";
 import type { BootFiles } from "./files.ts";
 import { followCommand, type GuestCommand } from "./guest-command.ts";
 import { GuestStream } from "./guest-stream.ts";
+import type { GuestNetwork } from "./network.ts";
 import type { DiskOptions } from "./options.ts";
 import { type RemoteVcpu, type RunningVcpu, remoteVcpu } from "./running-vcpu.ts";
 import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.ts";
@@ -35,6 +36,7 @@ interface MachineParts {
   /** Without it the machine runs on the host engine. */
   readonly modules: WasmModules | undefined;
   readonly disks: readonly DiskOptions[];
+  readonly network: GuestNetwork | undefined;
 }
 
 /** A machine that runs in a thread of its own. `startMachine` makes one. */
@@ -58,7 +60,7 @@ export class Machine {
   #stats: MachineStats;
   #startTime = 0;
 
-  private constructor(worker: Worker, { config, files, modules, disks }: MachineParts) {
+  private constructor(worker: Worker, { config, files, modules, disks, network }: MachineParts) {
     const console = createChannel();
     const command = files.exec && createChannel();
     this.#stats = { engine: modules ? "wasm" : "host", instructions: modules && 0, seconds: 0 };
@@ -66,7 +68,8 @@ export class Machine {
     this.console = new GuestStream(this.#openPort(console));
     this.command = files.exec && followCommand(this.#openPort(command!), files.exec, () => this.#stopQuietly());
     this.#worker = worker;
-    this.#setUp({ config, modules, console, command, disks });
+    this.#setUp({ config, modules, console, command, disks, network: network?.card });
+    network?.attach(() => this.#kick());
     this.exited = this.#end.promise;
     this.exited.then(this.#release, this.#release);
     void this.#alarm.serve(() => this.#kick());

@@ -4,6 +4,7 @@ import type { Arch } from "../image/catalog.ts";
 import type { Progress } from "../image/progress.ts";
 import { checkMemorySize } from "../machine/memory-size.ts";
 import type { EngineName } from "./engine.ts";
+import type { NetworkOptions } from "./network.ts";
 
 /** A file: its path, or its bytes. */
 export type FileSource = string | Uint8Array;
@@ -48,6 +49,8 @@ export interface MachineOptions {
   readonly memory?: number | string | undefined;
   /** Disks, /dev/vda and so on in Linux. Each is written to unless `readOnly`; use an overlay to keep an image as it is. */
   readonly disks?: readonly DiskOptions[] | undefined;
+  /** A network card, connected to a network of the guest's own with a way out; by default there is none. */
+  readonly network?: NetworkOptions | undefined;
   /** Number of CPUs, 1 by default. */
   readonly cpus?: number | undefined;
   /** CPU model and features: "MODEL[,+FEATURE,-FEATURE]"; `cpuModels` lists them. "x86-64-v2" by default. */

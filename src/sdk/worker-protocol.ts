@@ -4,6 +4,7 @@ import type { SharedChannel } from "../backend/chardev/ring-backend.ts";
 import type { WasmModules } from "../engine/wasm/library.ts";
 import type { MachineConfig } from "../machine/machine.ts";
 import type { Outcome } from "../machine/outcome.ts";
+import type { NetworkCard } from "./network.ts";
 import type { DiskOptions } from "./options.ts";
 import type { RunningVcpu } from "./running-vcpu.ts";
 
@@ -17,6 +18,7 @@ export interface WorkerSetup {
   readonly command: SharedChannel | undefined;
   /** Disks, whose locks the other thread holds. */
   readonly disks: readonly DiskOptions[];
+  readonly network: NetworkCard | undefined;
   /** Words of the SharedAlarm and the MachineControl. */
   readonly alarm: Int32Array;
   readonly control: Int32Array;

@@ -4,6 +4,7 @@ import { parentPort } from "node:worker_threads";
 import { SharedAlarm } from "../backend/alarm.ts";
 import { openDisk } from "../backend/block/open.ts";
 import { RingBackend } from "../backend/chardev/ring-backend.ts";
+import { GuestLink } from "../backend/net/ring-link.ts";
 import { assert, UserError } from "../base/assert.ts";
 import { HostEngine } from "../engine/host/engine.ts";
 import { HostVcpu } from "../engine/host/vcpu.ts";
@@ -37,6 +38,7 @@ function createMachine(setup: WorkerSetup, consoles: Consoles, disks: readonly B
     clock,
     ...consoles,
     disks,
+    networks: setup.network ? [{ ...setup.network, backend: new GuestLink(setup.network.link) }] : [],
     random,
     alarm: new SharedAlarm(setup.alarm),
     control: new MachineControl(setup.control),

@@ -12,6 +12,9 @@ export class PackedQueue implements Virtqueue {
   readonly state: QueueState;
   readonly #memory: GuestMemory;
   readonly #config: QueueConfig;
+  /** The first descriptor given back that the driver does not see yet, and its flags. */
+  #unpublished = -1;
+  #unpublishedFlags = 0;
 
   constructor(
     memory: GuestMemory,
@@ -43,14 +46,25 @@ export class PackedQueue implements Virtqueue {
     return true;
   }
 
+  rewind(available: number): void {
+    this.state.available = available;
+  }
+
   push(chain: DescriptorChain, written: number): void {
     const at = this.#config.desc + (this.state.used & PLACE) * DESC_BYTES;
     const wrap = (this.state.used & WRAP) !== 0;
     this.#memory.writeU16(at + PACKED_DESC.ID, chain.id);
     this.#memory.writeU32(at + PACKED_DESC.LEN, written);
     const flags = (wrap ? DESC_F.AVAIL | DESC_F.USED : 0) | (written > 0 ? DESC_F.WRITE : 0);
-    this.#memory.writeU16(at + PACKED_DESC.FLAGS, flags);
+    // the driver stops at the first that is not given back, so that one comes last
+    if (this.#unpublished < 0) [this.#unpublished, this.#unpublishedFlags] = [at, flags];
+    else this.#memory.writeU16(at + PACKED_DESC.FLAGS, flags);
     this.state.used = this.#advance(this.state.used, chain.descriptors);
+  }
+
+  publish(): void {
+    if (this.#unpublished >= 0) this.#memory.writeU16(this.#unpublished + PACKED_DESC.FLAGS, this.#unpublishedFlags);
+    this.#unpublished = -1;
   }
 
   takeInterrupt(): boolean {

@@ -26,13 +26,20 @@ export class SplitQueue implements Virtqueue {
     return true;
   }
 
+  rewind(available: number): void {
+    this.state.available = available;
+  }
+
   push(chain: DescriptorChain, written: number): void {
     const { size, device } = this.#config;
     const entry = device + RING.ENTRIES + RING.USED_ENTRY_BYTES * (this.state.used % size);
     this.#memory.writeU32(entry, chain.id);
     this.#memory.writeU32(entry + 4, written);
     this.state.used = (this.state.used + 1) & 0xffff;
-    this.#memory.writeU16(device + RING.IDX, this.state.used);
+  }
+
+  publish(): void {
+    this.#memory.writeU16(this.#config.device + RING.IDX, this.state.used);
   }
 
   takeInterrupt(): boolean {

@@ -9,6 +9,12 @@ import type { QueueState, Virtqueue } from "./virtqueue.ts";
 export interface BufferQueue {
   /** The next buffer; undefined if there is none. The object is used again by the next call. */
   take(): DescriptorChain | undefined;
+  /**
+   * The next buffers, until they hold `length` bytes to write or are `most`; undefined, and none is taken, if there are
+   * too few. The objects are used again by the next call.
+   */
+  takeGroup(length: number, most: number): readonly DescriptorChain[] | undefined;
+  /** Gives a buffer back. The driver sees all that were given back when the function has returned. */
   give(chain: DescriptorChain, written: number): void;
 }
 
@@ -64,7 +70,8 @@ export class VirtioDevice {
   readonly #function: VirtioFunction;
   readonly #memory: GuestMemory;
   readonly #signals: VirtioSignals;
-  readonly #chain: DescriptorChain;
+  /** Used again for every request. */
+  readonly #chains: DescriptorChain[] = [];
   #status = 0;
   #driverFeatures: [number, number] = [0, 0];
   #registers: QueueRegisters[];
@@ -74,7 +81,6 @@ export class VirtioDevice {
     this.#function = what;
     this.#memory = memory;
     this.#signals = signals;
-    this.#chain = new DescriptorChain(memory);
     this.#registers = what.queueSizes.map(unused);
     this.#queues = what.queueSizes.map(() => undefined);
   }
@@ -174,21 +180,46 @@ export class VirtioDevice {
     if (this.isLive) this.#function.start?.(this.#features());
   }
 
-  /** Buffers are taken until there are none, also those that come while the driver is told to notify again. */
+  /** The driver is to notify only if the function wanted more buffers; those that came meanwhile are processed too. */
   #process(index: number, queue: Virtqueue): void {
-    queue.wantNotifications(false);
-    let took = true;
+    let lacks = false;
+    const pop = (n: number): DescriptorChain | undefined => {
+      const chain = this.#chain(n);
+      lacks = !queue.pop(chain);
+      return lacks ? undefined : chain;
+    };
     const buffers: BufferQueue = {
-      take: () => {
-        took = queue.pop(this.#chain);
-        return took ? this.#chain : undefined;
-      },
+      take: () => pop(0),
+      takeGroup: (length, most) => this.#takeGroup(queue, pop, length, most),
       give: (chain, written) => queue.push(chain, written),
     };
+    queue.wantNotifications(false);
     this.#function.process(index, buffers);
-    queue.wantNotifications(true);
-    if (!took) this.#function.process(index, buffers);
+    queue.publish();
+    if (lacks) {
+      queue.wantNotifications(true);
+      this.#function.process(index, buffers);
+      queue.publish();
+    }
     if (queue.takeInterrupt()) this.#signals.queueInterrupt(index);
+  }
+
+  #takeGroup(queue: Virtqueue, pop: (n: number) => DescriptorChain | undefined, length: number, most: number) {
+    const before = queue.state.available;
+    for (let n = 0, bytes = 0; ; n++) {
+      if (bytes >= length || n === most) return this.#chains.slice(0, n);
+      const chain = pop(n);
+      if (chain === undefined) {
+        queue.rewind(before);
+        return undefined;
+      }
+      bytes += chain.writable;
+    }
+  }
+
+  #chain(n: number): DescriptorChain {
+    this.#chains[n] ??= new DescriptorChain(this.#memory);
+    return this.#chains[n];
   }
 
   #makeQueue(queue: QueueRegisters, progress: QueueState | null): Virtqueue {

@@ -28,8 +28,12 @@ export interface Virtqueue {
   readonly state: QueueState;
   /** Takes the next available buffer; false if there is none. */
   pop(into: DescriptorChain): boolean;
-  /** Gives a buffer back, with the number of bytes written to it. */
+  /** Goes back to a place among the available buffers, as `state.available` had it. */
+  rewind(available: number): void;
+  /** Gives a buffer back, with the number of bytes written to it; the driver sees it after `publish`. */
   push(chain: DescriptorChain, written: number): void;
+  /** Shows the driver all that was given back, at once. */
+  publish(): void;
   /** Whether buffers were given back since the last call that the driver wants to be interrupted for. */
   takeInterrupt(): boolean;
   /** Says whether the driver is to notify of new buffers. */
