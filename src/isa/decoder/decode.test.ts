@@ -171,6 +171,12 @@ describe("VEX", () => {
     expect(status("c4 e2 74 f2 c2", 64)).toBe(DECODE.invalid);
   });
 
+  test("outside 64-bit mode the top bit of vvvv names no register, and is still 1 where none is named", () => {
+    expect(decoded("c4 c2 30 f2 c2", 32).vvvv).toBe(1);
+    expect(status("c4 e3 7b f0 c1 07", 32)).toBe(DECODE.ok);
+    expect(status("c4 e3 3b f0 c1 07", 32)).toBe(DECODE.invalid);
+  });
+
   test("maps other than 1 to 3 are empty", () => {
     for (const map of ["e0", "e4", "ff"]) expect(status(`c4 ${map} 70 f2 c2`, 64), map).toBe(DECODE.invalid);
   });

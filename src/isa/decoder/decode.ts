@@ -192,7 +192,7 @@ function finish(
 ): DecodeStatus {
   const id = formOf(leaf, mode, out);
   if (id === NO_FORM || !regAllowed(FORM_REG_RULE[id]!, out)) return DECODE.invalid;
-  if (out.vvvv !== 0 && FORM_VVVV[id] === 0) return DECODE.invalid;
+  if (out.vvvv !== 0 && !takeVvvv(FORM_VVVV[id]!, mode, out)) return DECODE.invalid;
   if (FORM_VSIB[id] !== 0 && !takeVectorIndex(out)) return DECODE.invalid;
   const kind = FORM_IMMEDIATE[id]!;
   const size = kind === IMMEDIATE.offset ? out.addressSize >> 3 : IMMEDIATE_BYTES[kind]!;
@@ -239,6 +239,12 @@ function regAllowed(rule: number, out: Instruction): boolean {
     default:
       return reg < 8;
   }
+}
+
+/** VEX.vvvv must be 1111b where it names no register; outside 64-bit mode there are eight. [SDM 2A 2.3.5.6] */
+function takeVvvv(isUsed: number, mode: CodeSize, out: Instruction): boolean {
+  if (mode !== 64) out.vvvv &= 7;
+  return isUsed !== 0;
 }
 
 /** Takes a vector register for the index of memory; false if there is none, or two of the three registers are the same. [SDM 2A 2.3.12] */

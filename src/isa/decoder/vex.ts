@@ -15,7 +15,7 @@ export function isVex(bytes: Uint8Array, at: number, end: number, mode: number):
 
 /**
  * Takes the fields of a VEX prefix whose first byte stands before `at`, and gives the index in the dispatch table of the
- * opcode behind it. Outside 64-bit mode there are eight registers. [SDM 2A 2.3.5, figure 2-9]
+ * opcode behind it. Outside 64-bit mode R, X and B name no registers. [SDM 2A 2.3.5, figure 2-9]
  */
 export function readVex(bytes: Uint8Array, at: number, mode: number, out: Instruction): number {
   const long = bytes[at - 1] === 0xc4;
@@ -24,7 +24,7 @@ export function readVex(bytes: Uint8Array, at: number, mode: number, out: Instru
   const rxb = long ? (~first >> 5) & 7 : (~first >> 5) & 4;
   const w = long ? last >> 7 : 0;
   out.rex = (w << 3) | (mode === 64 ? rxb : 0);
-  out.vvvv = (~last >> 3) & (mode === 64 ? 15 : 7);
+  out.vvvv = (~last >> 3) & 15;
   const map = long ? first & 31 : 1;
   const opcode = bytes[at + (long ? 2 : 1)]!;
   // maps beyond the third are empty, as is map 0

@@ -2,7 +2,7 @@ import type { Value } from "../ir/builder.ts";
 import { CPU } from "../state.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { binary, pair, readLanes, readVector, simd, words, writeLanes, zero } from "./simd.ts";
+import { binary, pair, readLanes, readVector, simd, words, writeEach, writeLanes, zero } from "./simd.ts";
 import { pshufd } from "./simd-shuffle.ts";
 
 /** VZEROALL, VZEROUPPER */
@@ -15,11 +15,7 @@ const laneNumbers = (b: InstructionBuilder): number[] => (b.operand(0).width ===
 export const broadcast = (width: 1 | 2 | 4 | 8 | 16): Semantics =>
   simd((b) => {
     const value = width === 16 ? readVector(b, 1) : splatted(b, width);
-    writeLanes(
-      b,
-      0,
-      laneNumbers(b).map(() => value),
-    );
+    writeEach(b, laneNumbers(b), () => value);
   });
 
 function splatted(b: InstructionBuilder, width: 1 | 2 | 4 | 8): Value {
@@ -79,11 +75,7 @@ export const permuteDoublesImmediate: Semantics = simd((b) => {
   const x = readLanes(b, 1);
   const half = (v: Value, bit: number): Value =>
     b.select(b.and(imm, b.i32(1 << bit)), b.extractLane("i64x2", v, 1), b.extractLane("i64x2", v, 0));
-  writeLanes(
-    b,
-    0,
-    x.map((v, lane) => pair(b, half(v, 2 * lane), half(v, 2 * lane + 1))),
-  );
+  writeEach(b, x, (v, lane) => pair(b, half(v, 2 * lane), half(v, 2 * lane + 1)));
 });
 
 /** Bytes of an element and of the operand, as the helpers of masked accesses take them. */
@@ -94,11 +86,7 @@ export const maskLoad = (size: 4 | 8): Semantics =>
   simd((b) => {
     const { width } = b.operand(0);
     b.call("mask_load", b.segment(), b.offset(), b.addressMask(), b.field("vvvv"), shape(b, size, width));
-    writeLanes(
-      b,
-      0,
-      laneNumbers(b).map((lane) => b.get(CPU.scratch + 16 * lane, "v128")),
-    );
+    writeEach(b, laneNumbers(b), (lane) => b.get(CPU.scratch + 16 * lane, "v128"));
   });
 
 /** The same to memory. */

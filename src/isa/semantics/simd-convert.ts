@@ -11,6 +11,7 @@ import {
   simd,
   uses,
   words,
+  writeEach,
   writeLanes,
   writeWhole,
   zero,
@@ -124,11 +125,7 @@ function widened(b: InstructionBuilder, source: Value): Value[] {
 
 /** CVTDQ2PD, CVTPI2PD: always exact. */
 export const dwordsToDoubles: Semantics = simd((b) =>
-  writeLanes(
-    b,
-    0,
-    widened(b, readVector(b, 1)).map((v) => b.lanes("vconvert_low_s", "f64x2", v)),
-  ),
+  writeEach(b, widened(b, readVector(b, 1)), (v) => b.lanes("vconvert_low_s", "f64x2", v)),
 );
 
 /** CVTPS2PD, CVTSS2SD */

@@ -18,6 +18,7 @@ import {
   second,
   simd,
   words,
+  writeEach,
   writeLanes,
 } from "./simd.ts";
 
@@ -231,11 +232,7 @@ export const compareFlags = (quiet: boolean, format: Format): Semantics =>
 export const reciprocal = (root: boolean, format: Format): Semantics =>
   simd((b) => {
     const x = readFloat(b, second(b), format);
-    writeLanes(
-      b,
-      0,
-      x.map((v) => approximate(b, root, v)),
-    );
+    writeEach(b, x, (v) => approximate(b, root, v));
   });
 
 function approximate(b: InstructionBuilder, root: boolean, x: Value): Value {

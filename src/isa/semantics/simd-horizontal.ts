@@ -2,7 +2,7 @@ import type { Value } from "../ir/builder.ts";
 import type { LaneType, PureOp } from "../ir/ops.ts";
 import type { Semantics } from "../table/row.ts";
 import type { InstructionBuilder } from "./instruction-builder.ts";
-import { binary, imm8, readLanes, second, simd, unary, vectorWidth, words, writeLanes, zero } from "./simd.ts";
+import { binary, imm8, readLanes, second, simd, unary, vectorWidth, words, writeEach, zero } from "./simd.ts";
 import { floatBinary, floatLanes, isDouble } from "./simd-float.ts";
 import { IOTA, LANES } from "./simd-integer.ts";
 import { LOW_QUADS } from "./simd-shuffle.ts";
@@ -96,9 +96,5 @@ export const psign = (letter: Letter): Semantics =>
 export const duplicate = (bytes: readonly number[]): Semantics =>
   simd((b) => {
     const x = readLanes(b, second(b));
-    writeLanes(
-      b,
-      0,
-      x.map((v) => b.shuffle(v, v, bytes)),
-    );
+    writeEach(b, x, (v) => b.shuffle(v, v, bytes));
   });

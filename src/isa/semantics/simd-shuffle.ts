@@ -7,7 +7,6 @@ import {
   blend,
   first,
   imm8,
-  mapLanes,
   pair,
   readLanes,
   readVector,
@@ -15,7 +14,7 @@ import {
   simd,
   vectorWidth,
   words,
-  writeLanes,
+  writeEach,
   writeVector,
 } from "./simd.ts";
 
@@ -59,11 +58,7 @@ function dwordPositions(b: InstructionBuilder, imm: Value): Value {
 export const pshufd: Semantics = simd((b) => {
   const positions = dwordPositions(b, imm8(b));
   const x = readLanes(b, second(b));
-  writeLanes(
-    b,
-    0,
-    x.map((v) => b.lanes("swizzle", "i8x16", v, positions)),
-  );
+  writeEach(b, x, (v) => b.lanes("swizzle", "i8x16", v, positions));
 });
 
 /** Words of one half selected by the immediate; `base` has the positions where every selector is 0. */
@@ -76,11 +71,7 @@ const shuffleWords = (mask: readonly [number, number], base: readonly [number, n
     const bytes = b.lanes("mul", "i16x8", selected, words(b, 0x02020202));
     const positions = b.lanes("add", "i16x8", bytes, b.v128(...base));
     const x = readLanes(b, second(b));
-    writeLanes(
-      b,
-      0,
-      x.map((v) => b.lanes("swizzle", "i8x16", v, positions)),
-    );
+    writeEach(b, x, (v) => b.lanes("swizzle", "i8x16", v, positions));
   });
 
 export const pshuflw = shuffleWords([0x00030003, 0], [0x01000100, 0x01000100, 0x0b0a0908, 0x0f0e0d0c]);
@@ -93,11 +84,7 @@ export const shufps: Semantics = simd((b) => {
   const x = readLanes(b, first(b));
   const y = readLanes(b, second(b));
   const halves = [0, 1, 2, 3, 4, 5, 6, 7, 24, 25, 26, 27, 28, 29, 30, 31];
-  writeLanes(
-    b,
-    0,
-    mapLanes(x, y, (p, q) => b.shuffle(of(p), of(q), halves)),
-  );
+  writeEach(b, x, (p, n) => b.shuffle(of(p), of(y[n]!), halves));
 });
 
 /** The low or high half of each operand; every lane has two bits of the immediate. */

@@ -17,6 +17,7 @@ import {
   second,
   simd,
   words,
+  writeEach,
   writeLanes,
   writeVector,
   zero,
@@ -69,11 +70,7 @@ export const blendVariable = (lanes: LaneType, bits: number): Semantics =>
     const x = readLanes(b, first(b));
     const y = readLanes(b, second(b));
     const masks = readLanes(b, second(b) + 1).map((v) => b.lanes("shr_s", lanes, v, b.i32(bits - 1)));
-    writeLanes(
-      b,
-      0,
-      mapLanes(x, y, (p, q, n) => blend(b, masks[n]!, q, p)),
-    );
+    writeEach(b, x, (p, n) => blend(b, masks[n]!, y[n]!, p));
   });
 
 function isZeroVector(b: InstructionBuilder, lanes: Lanes): Value {

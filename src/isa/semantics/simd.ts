@@ -152,6 +152,11 @@ export function vectorWidth(b: InstructionBuilder): 8 | 16 {
   return uses(b, "mmx") ? 8 : 16;
 }
 
+/** Writes what a function makes of each lane, or whatever stands for one, to the destination. */
+export function writeEach<T>(b: InstructionBuilder, from: readonly T[], f: (from: T, lane: number) => Value): void {
+  writeLanes(b, 0, from.map(f));
+}
+
 /** A function of each lane of vectors, and of the lane's number. */
 export function mapLanes(x: Lanes, y: Lanes, f: (x: Value, y: Value, lane: number) => Value): Value[] {
   return x.map((value, lane) => f(value, y[lane]!, lane));
@@ -162,22 +167,14 @@ export const binary = (f: (b: InstructionBuilder, x: Value, y: Value, lane: numb
   simd((b) => {
     const x = readLanes(b, first(b));
     const y = readLanes(b, second(b));
-    writeLanes(
-      b,
-      0,
-      mapLanes(x, y, (p, q, lane) => f(b, p, q, lane)),
-    );
+    writeEach(b, x, (p, lane) => f(b, p, y[lane]!, lane));
   });
 
 /** DEST := f(SRC), lane by lane of 128 bits. */
 export const unary = (f: (b: InstructionBuilder, x: Value) => Value): Semantics =>
   simd((b) => {
     const x = readLanes(b, second(b));
-    writeLanes(
-      b,
-      0,
-      x.map((value) => f(b, value)),
-    );
+    writeEach(b, x, (value) => f(b, value));
   });
 
 /** DEST := FIRST op SECOND, element by element. */
