@@ -89,7 +89,7 @@ async function pickFiles<Key extends string>(
     const key = keys.find((item) => found[item] === undefined && wanted[item].test(path));
     const isCollected = collect?.pattern.test(path) ?? false;
     if ((key === undefined && !isCollected) || (header.type ?? "file") !== "file") {
-      await body.cancel();
+      await drain(body);
       continue;
     }
     const file = { path, data: new Uint8Array(await new Response(body).arrayBuffer()) };
@@ -98,6 +98,12 @@ async function pickFiles<Key extends string>(
     if (!collect && keys.every((item) => found[item] !== undefined)) break;
   }
   return found;
+}
+
+/** Reads a body that nobody wants. Cancelling one that is small takes the next entry's body away from modern-tar, for good. */
+async function drain(body: globalThis.ReadableStream<Uint8Array>): Promise<void> {
+  const reader = body.getReader();
+  while (!(await reader.read()).done);
 }
 
 interface TarEntry {
