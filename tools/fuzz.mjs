@@ -1,12 +1,14 @@
-// npm run fuzz -- --seed N --count N: programs made from a seed, on the software CPU and on this machine's processor.
-import { parseArgs } from "node:util";
+// npm run fuzz [NAME] -- --seed N --count N: the fuzzers of test/fuzz; --help lists them. Builds when needed.
+import { join } from "node:path";
 import { buildOrExit } from "./build.mjs";
+import { root } from "./files.mjs";
 import { runNode } from "./process.mjs";
 
-const { values } = parseArgs({
-  options: { seed: { type: "string" }, count: { type: "string", default: "100000" } },
-});
+const program = "dist/test/fuzz.mjs";
+
 await buildOrExit();
-process.env.FUZZ_SEED = values.seed ?? String(Date.now() >>> 0);
-process.env.FUZZ_COUNT = values.count;
-process.exitCode = await runNode("node_modules/vitest/vitest.mjs", ["run", "test/isa/silicon.test.ts"]);
+const { rolldown } = await import("rolldown");
+const bundled = await rolldown({ input: join(root, "test/fuzz/command.ts"), platform: "node" });
+await bundled.write({ file: join(root, program), format: "esm", codeSplitting: false, sourcemap: true });
+await bundled.close();
+process.exitCode = await runNode("--enable-source-maps", [program, ...process.argv.slice(2)]);

@@ -98,6 +98,7 @@ export class Bench {
     guest.data.fill(0);
     loadState(guest, state);
     guest.cells.setI32(CPU.trap, TRAP.none);
+    guest.cells.setI32(CPU.debugPending, 0);
     this.#call("update_mode");
     unpackFlags(this.#machine);
   }

@@ -16,7 +16,6 @@ const MACHINE = "reads clocks, counters or identification of the machine";
 const APPROXIMATE = "gives an approximation; only its greatest error is architectural [SDM 2B RCPPS, RSQRTPS]";
 const TRANSCENDENTAL = "gives a result whose last digit is the model's own [SDM 1 8.3.10]";
 const STORES_POINTERS = "stores or loads the x87 instruction and operand pointers, which differ by model [SDM 1 8.1.8]";
-const THREAD = "reads or writes a segment base that the harness lives on";
 
 const COMPONENTS = "saves or restores the state components that the kernel enabled";
 
@@ -90,10 +89,6 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   XRSTOR: COMPONENTS,
   XSAVES: COMPONENTS,
   XRSTORS: COMPONENTS,
-  RDFSBASE: THREAD,
-  RDGSBASE: THREAD,
-  WRFSBASE: THREAD,
-  WRGSBASE: THREAD,
 };
 
 /** The name in /proc/cpuinfo of a feature that has another one there. */
@@ -152,9 +147,9 @@ const FREEDOMS: readonly Freedom[] = [
     ignored: /^(vector|address|error code)$/,
   },
   {
-    why: "which of several places that raise page faults is met first is not defined [SDM 2A ENTER, 2B PUSHA]",
+    why: "which of several places that raise exceptions is met first is not defined [SDM 2A ENTER, 2B PUSHA]",
     holds: (form) => /^(ENTER|PUSHA)$/.test(form.row.mnemonic),
-    ignored: /^address$/,
+    ignored: /^(vector|error code|address)$/,
   },
   {
     why: "POPA may have popped some registers when the next one's place faults; it starts again from the old stack pointer [SDM 2B POPA]",

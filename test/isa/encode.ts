@@ -11,7 +11,8 @@ const REPNE = 0xf2;
 const REP = 0xf3;
 /** Overrides that 64-bit mode ignores, or that name flat segments in 32-bit mode: ES, CS (only read), SS, DS. */
 const FLAT_OVERRIDES = [0x26, 0x36, 0x3e] as const;
-const GS_OVERRIDE = 0x65;
+/** FS and GS: with bases in 64-bit mode, null in 32-bit mode. */
+const BASE_OVERRIDES = [0x64, 0x65] as const;
 const REX_W = 8;
 
 /** Bytes that begin with an encoding of the form, followed by more than enough for displacement and immediate. */
@@ -37,7 +38,7 @@ function legacyPrefixes(form: Form, opcode: Opcode, bits: 32 | 64, random: Rando
   if (form.rep !== "none") prefixes.push(form.rep === "rep" ? REP : REPNE);
   if (random.chance(bits === 64 ? 10 : 3)) prefixes.push(ADDRESS_SIZE);
   if (random.chance(10)) prefixes.push(random.pick(FLAT_OVERRIDES));
-  if (bits === 64 && random.chance(4)) prefixes.push(GS_OVERRIDE);
+  if (random.chance(bits === 64 ? 6 : 1)) prefixes.push(random.pick(BASE_OVERRIDES));
   if (random.chance(5) && prefixes.length > 0) prefixes.push(random.pick(prefixes));
   return random.shuffle(prefixes);
 }
@@ -68,7 +69,7 @@ function encodeVex(form: Form, opcode: Opcode, bits: 32 | 64, random: Random): U
   const prefixes = [
     ...(random.chance(bits === 64 ? 10 : 3) ? [ADDRESS_SIZE] : []),
     ...(random.chance(10) ? [random.pick(FLAT_OVERRIDES)] : []),
-    ...(bits === 64 && random.chance(4) ? [GS_OVERRIDE] : []),
+    ...(random.chance(bits === 64 ? 6 : 1) ? [random.pick(BASE_OVERRIDES)] : []),
   ];
   const modrm = hasModrm(form.row, opcode) ? modrmBytes(form, opcode, random) : [];
   const rest = Array.from({ length: 12 }, () => Number(random.edge(8)));

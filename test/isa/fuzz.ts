@@ -1,16 +1,19 @@
 import { readFileSync } from "node:fs";
+import { VECTOR } from "../../src/isa/state.ts";
 import { FORMS, formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
+import { count, cover, instances, type Report, seedOf, type Task } from "../fuzz/report.ts";
 import type { Bench } from "./bench.ts";
 import { describeProgram, differences } from "./compare.ts";
 import { isComparable, isLimitOfModel } from "./differences.ts";
 import { ProgramGenerator } from "./generate.ts";
+import { CODE } from "./layout.ts";
 import type { Processor } from "./processor.ts";
 import type { UserProgram, UserResult } from "./program.ts";
 import { Random } from "./random.ts";
 import { Trace } from "./trace.ts";
 
-const BATCH = 500;
+const BATCH = 2000;
 const NOTHING_IGNORED = { flags: 0, names: [] } as const;
 
 /** A program on which an executor and the processor disagree. */
@@ -47,8 +50,6 @@ export class Fuzzer {
   /** A jump may lead to instructions that no program was made with. */
   readonly #allowed: ReadonlySet<Form>;
   readonly #hasYmm: boolean;
-  /** Programs compared so far. */
-  compared = 0;
 
   constructor(bench: Bench, processor: Processor, only: (form: Form) => boolean = () => true) {
     this.#bench = bench;
@@ -59,35 +60,45 @@ export class Fuzzer {
     this.#forms = { 32: formsFor(32, features).filter(only), 64: formsFor(64, features).filter(only) };
   }
 
-  /** Number of forms that programs begin with. */
-  get formCount(): number {
-    return new Set([...this.#forms[32], ...this.#forms[64]]).size;
-  }
-
-  /** Makes and compares `count` programs. Forms take turns. */
-  run(seed: number, count: number): Disagreement[] {
+  /** Makes and compares the programs of a task. Forms take turns. */
+  run(task: Task, report: Report): Disagreement[] {
     const found: Disagreement[] = [];
-    for (let first = 0; first < count; first += BATCH) {
-      const numbers = Array.from({ length: Math.min(BATCH, count - first) }, (_, n) => first + n);
-      found.push(...this.compare(numbers.flatMap((n) => this.#make(seed, n) ?? [])));
+    let batch: UserProgram[] = [];
+    for (const n of instances(task)) {
+      const program = this.#make(task.seed, n);
+      count(report.counts, "instances");
+      if (program === undefined) count(report.skipped, "no encoding of the form was found");
+      else batch.push(program);
+      if (batch.length < BATCH) continue;
+      found.push(...this.compare(batch, report));
+      batch = [];
     }
-    return found;
+    return [...found, ...this.compare(batch, report)];
   }
 
   /** Compares given programs. */
-  compare(programs: readonly UserProgram[]): Disagreement[] {
+  compare(programs: readonly UserProgram[], report: Report): Disagreement[] {
     const ending = programs.flatMap((program) => {
       const trace = new Trace((form) => this.#allowed.has(form));
       const evaluated = this.#bench.evaluate(program, trace.visit);
+      if (evaluated === undefined) count(report.skipped, trace.refusal ?? "it does not end");
       return evaluated ? [{ program, trace, evaluated }] : [];
     });
     const native = this.#processor.run(ending.map(({ program }) => program));
-    this.compared += ending.length;
+    for (const { program, evaluated } of ending) this.#note(program, evaluated, report);
     return ending.flatMap((one, n) => this.#judge(one, native[n]) ?? []);
   }
 
+  #note(program: UserProgram, { state, vector }: UserResult, report: Report): void {
+    const first = this.#bench.instructionAt(program, 0);
+    if (first) cover(report, "forms", `${program.bits} ${first.form}`);
+    const last = this.#bench.instructionAt(program, Number(state.rip - BigInt(CODE + program.offset)));
+    count(report.counts, "compared");
+    if (last && vector !== VECTOR.DB) count(report.counts, "of these ended by a fault of theirs");
+  }
+
   #make(seed: number, n: number): UserProgram | undefined {
-    const random = new Random(Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(n + 1, 0x85ebca77));
+    const random = new Random(seedOf(seed, n));
     const bits = n % 4 === 3 ? 32 : 64;
     const forms = this.#forms[bits];
     const form = forms[(bits === 64 ? n - (n >> 2) : n >> 2) % forms.length];

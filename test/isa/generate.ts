@@ -3,7 +3,7 @@ import { Instruction, NO_REGISTER, RIP } from "../../src/isa/decoder/instruction
 import { EFLAGS, GPR } from "../../src/isa/state.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import { encodeForm } from "./encode.ts";
-import { CODE, CODE_BYTES, CODE_PAGES, DATA, GS_BASE, PAGE, READ_ONLY, WINDOW_BYTES } from "./layout.ts";
+import { CODE, CODE_BYTES, CODE_PAGES, DATA, FS_BASE, GS_BASE, PAGE, READ_ONLY, WINDOW_BYTES } from "./layout.ts";
 import { newState, type UserProgram, type UserState } from "./program.ts";
 import type { Random } from "./random.ts";
 import { randomImage, randomUpper } from "./random-image.ts";
@@ -17,6 +17,12 @@ const BIT_STRINGS: ReadonlySet<string> = new Set(["BT", "BTS", "BTR", "BTC"]);
 const FLAG_RESTORERS: ReadonlySet<string> = new Set(["POPF"]);
 /** Flags that a program may load: no single steps, no alignment checks. */
 const HARMLESS_FLAGS = EFLAGS.arithmetic | EFLAGS.DF;
+
+/** Bases of segments that have one, by number. */
+const BASES: ReadonlyMap<number, number> = new Map([
+  [4, FS_BASE],
+  [5, GS_BASE],
+]);
 
 /** Locked by a prefix, or by nature. */
 function isLocked(form: Form): boolean {
@@ -72,7 +78,9 @@ export class ProgramGenerator {
     for (let n = 0; n < windows.length; n++) windows[n] = random.chance(50) ? random.u32() : Number(random.edge(8));
     const flags = random.u32();
     const checksAlignment = flags >>> ALIGNMENT_BIT === 0;
-    this.#state.rflags = 0x202 | (flags & (EFLAGS.arithmetic | EFLAGS.DF)) | (checksAlignment ? EFLAGS.AC : 0);
+    const steps = random.chance(2);
+    this.#state.rflags =
+      0x202 | (flags & (EFLAGS.arithmetic | EFLAGS.DF)) | (checksAlignment ? EFLAGS.AC : 0) | (steps ? EFLAGS.TF : 0);
     randomImage(fxsave, random);
     if (this.#hasYmm) randomUpper(ymm, random);
   }
@@ -85,7 +93,7 @@ export class ProgramGenerator {
       const bytes = encodeForm(form, this.#bits, this.#random);
       if (decode(bytes, 0, bytes.length, this.#bits, this.#insn) !== DECODE.ok || this.#insn.form !== form.id) continue;
       if (this.#code.length + this.#insn.length > CODE_BYTES) return false;
-      if (!this.#isHarmless(form) || this.#countsInHalves(form)) continue;
+      if (this.#countsInHalves(form)) continue;
       const insn = bytes.subarray(0, this.#insn.length);
       if (form.memory && !this.#reach(form, insn)) continue;
       this.#prepare(form);
@@ -93,11 +101,6 @@ export class ProgramGenerator {
       return true;
     }
     return false;
-  }
-
-  /** FS is the harness's own. */
-  #isHarmless(form: Form): boolean {
-    return !form.memory || (this.#bits === 64 ? this.#insn.segment !== 4 : this.#insn.segment < 4);
   }
 
   /** An address: mostly in a window, at the border of pages or at the end of the last one, now and then nowhere. */
@@ -127,7 +130,7 @@ export class ProgramGenerator {
     const insn = this.#insn;
     const width = form.operands.find((o) => o.kind === "memory")?.width ?? 8;
     const linear = isLocked(form) ? this.#lockedTarget(width) : this.#target(width);
-    const offset = insn.segment === 5 ? linear - BigInt(GS_BASE) : linear;
+    const offset = linear - BigInt(BASES.get(insn.segment) ?? 0);
     const isAbsolute = insn.index === NO_REGISTER && (insn.base === NO_REGISTER || insn.base === RIP);
     if (isAbsolute) this.#reachByDisplacement(form, bytes, offset);
     else this.#reachByRegisters(offset);

@@ -58,9 +58,14 @@ const CHOICES: readonly Choice[] = [
     holds: ({ row, memory }, moment) => /^V?DPP[SD]$/.test(row.mnemonic) && (memory || hasNan(moment)),
   },
   {
-    why: "vectors that are not aligned raise #AC or #GP by model when alignment is checked [SDM 2A 2.4.2; APM 4 MOVUPS]",
-    holds: ({ operands }, moment) =>
-      (moment.eflags & EFLAGS.AC) !== 0 && operands.some((o) => o.kind === "memory" && o.width >= 16),
+    why: "vectors and operands of VEX that are not aligned raise #AC or #GP by model when alignment is checked [SDM 2A 2.4.2; APM 4 MOVUPS]",
+    holds: ({ row, operands }, moment) =>
+      (moment.eflags & EFLAGS.AC) !== 0 &&
+      operands.some((o) => o.kind === "memory" && (o.width >= 16 || row.opcode.startsWith("VEX"))),
+  },
+  {
+    why: "MOVSXD to 16 bits reads 16 bits of memory for Intel and 32 for AMD [SDM 2B MOVSXD; APM 3 MOVSXD]",
+    holds: ({ row, bits, memory }, moment) => row.mnemonic === "MOVSXD" && bits === 16 && memory && !isData(moment),
   },
 ];
 

@@ -1,0 +1,22 @@
+import { Bench } from "../isa/bench.ts";
+import { Fuzzer } from "../isa/fuzz.ts";
+import { Processor } from "../isa/processor.ts";
+import { saveSeed } from "../isa/seeds.ts";
+import { newReport, type Report, type Task } from "./report.ts";
+
+const KEPT = 20;
+
+/** Random programs on the software CPU and on this machine's processor; those that differ are kept in test/seeds. */
+export function fuzzSilicon(task: Task): Report {
+  const processor = Processor.build();
+  const report = newReport();
+  if (typeof processor === "string") throw new Error(`the processor is no judge here: ${processor}`);
+  try {
+    const found = new Fuzzer(new Bench(), processor).run(task, report);
+    for (const { program, text } of found.slice(0, KEPT)) report.failures.push(`${saveSeed(program, text)}\n${text}`);
+    report.failures.push(...found.slice(KEPT).map(({ text }) => text));
+  } finally {
+    processor.close();
+  }
+  return report;
+}
