@@ -110,6 +110,7 @@ export class Guest {
     cells.setI32(CPU.slotCount, tables.slotCount);
     cells.setI32(CPU.pageFlags, tables.pageFlags);
     cells.setI32(CPU.maxPhyAddr, 40);
+    cells.setI32(CPU.features, -1);
     cells.setWide(CPU.cr0, CR0.PG | CR0.AM | CR0.WP | CR0.NE | CR0.ET | CR0.MP | CR0.PE, 0);
     cells.setNumber(CPU.cr3, PAGE_TABLES);
     cells.setNumber(CPU.cr4, CR4.PAE | CR4.PGE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.FSGSBASE | CR4.OSXSAVE);
