@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { AT, HelperMachine, SELECTOR } from "../../test/isa/helper-machine.ts";
-import { CPU, EFLAGS, MODE, SEGMENT, segmentOffset, VECTOR } from "./state.ts";
+import { EFER } from "../spec/x86/control-register.ts";
+import { CPU, EFLAGS, FEATURE, MODE, SEGMENT, segmentOffset, VECTOR } from "./state.ts";
 
 const STACK = 0x7_0000;
 
@@ -211,6 +212,44 @@ describe("fast system calls", () => {
     machine.set(CPU.efer, 0x500);
     machine.call("syscall", 0n, EFLAGS.fixed);
     expect(machine.fault()?.vector).toBe(VECTOR.UD);
+  });
+
+  test("AMD's SYSCALL in compatibility mode goes to CSTAR; Intel has none", () => {
+    for (const features of [0, FEATURE.amd]) {
+      const machine = new HelperMachine().longMode(3, true);
+      machine.set32(CPU.features, features);
+      machine.set(CPU.star, STAR);
+      machine.set(CPU.cstar, ENTRY);
+      machine.call("syscall", 0x1002n, EFLAGS.fixed);
+      expect(machine.fault()?.vector).toBe(features ? undefined : VECTOR.UD);
+      expect(machine.get(CPU.rip)).toBe(features ? ENTRY : 0n);
+    }
+  });
+
+  test("AMD's SYSCALL and SYSRET without long mode", () => {
+    const machine = new HelperMachine().protectedMode(3);
+    machine.set32(CPU.features, FEATURE.amd);
+    machine.set(CPU.efer, EFER.SCE);
+    machine.set(CPU.star, (0x13n << 48n) | (BigInt(SELECTOR.code32) << 32n) | 0xc010_0000n);
+    machine.call("syscall", 0x1002n, EFLAGS.fixed | EFLAGS.IF);
+    expect([machine.get(CPU.rip), machine.gpr("rcx"), machine.get32(CPU.cpl)]).toEqual([0xc010_0000n, 0x1002n, 0]);
+    expect(machine.get32(CPU.eflags)).toBe(EFLAGS.fixed);
+    machine.call("sysret", 32);
+    expect([machine.get(CPU.rip), machine.get32(CPU.cpl), machine.selector("cs")]).toEqual([0x1002n, 3, 0x13]);
+    expect(machine.get32(CPU.eflags)).toBe(EFLAGS.fixed | EFLAGS.IF);
+  });
+
+  test("AMD has no SYSENTER in long mode, and SYSRET to a rip that is not canonical", () => {
+    const machine = new HelperMachine().longMode(0);
+    machine.set32(CPU.features, FEATURE.amd);
+    machine.set(CPU.sysenterCs, SELECTOR.code64);
+    machine.call("sysenter", EFLAGS.fixed);
+    expect(machine.fault()?.vector).toBe(VECTOR.UD);
+    machine.setGpr("rcx", 1n << 47n);
+    machine.setGpr("r11", EFLAGS.fixed);
+    machine.call("sysret", 64);
+    expect(machine.fault()).toBeUndefined();
+    expect([machine.get(CPU.rip), machine.get32(CPU.cpl)]).toEqual([1n << 47n, 3]);
   });
 
   test("SYSENTER and SYSEXIT in 32-bit mode", () => {

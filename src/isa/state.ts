@@ -252,6 +252,8 @@ export const FEATURE = {
   pdpe1gb: 64,
   pse36: 128,
   invpcid: 256,
+  // not one of CPUID: the vendor is AMD
+  amd: 512,
 } as const;
 
 /** CPU.trap: why the running handler returned. */

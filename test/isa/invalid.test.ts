@@ -41,7 +41,6 @@ const VEX_EXTENSIONS: typeof EXTENSIONS = [
 const AMD_EXTENSIONS: typeof EXTENSIONS = [
   ["SSE4A", /^(66|f2)0f(78|79)|^f[23]0f2b/],
   ["3DNow!", /^(66|f2|f3)?0f0[ef]/],
-  ["SYSCALL and SYSRET outside 64-bit mode", /^(66|f2|f3)?0f0[57]/],
   ["XOP", /^(66|f2|f3)?8f/],
 ];
 

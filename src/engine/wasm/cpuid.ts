@@ -80,6 +80,8 @@ export function supportedFeatures(): ReadonlySet<string> {
 export const PROCESSOR_SIGNATURE = 0x000106ca;
 const VENDOR = "GenuineIntel";
 const BRAND = "tskvm virtual CPU";
+/** EBX of leaf 0 of AMD's processors: "Auth". [AMD APM 3 E.3.1] */
+const AMD = 0x6874_7541;
 
 const entry = (leaf: number, registers: Partial<Entry> = {}): Entry => ({
   function: leaf,
@@ -234,6 +236,7 @@ export class CpuidTable {
   get features(): number {
     let bits = 0;
     for (const [name, bit] of Object.entries(FEATURE)) if (this.has(name)) bits |= bit;
+    if (this.#find(0, 0)?.ebx === AMD) bits |= FEATURE.amd;
     const processors = ((this.#find(1, 0)?.ebx ?? 0) >>> 16) & 0xff;
     return processors > 1 ? bits & ~FEATURE.monitor : bits;
   }

@@ -134,8 +134,8 @@ describe("validity", () => {
       expect(status(hex, 64), hex).toBe(DECODE.invalid);
       expect(status(hex, 32), hex).toBe(DECODE.ok);
     }
-    expect(status("0f 05", 32)).toBe(DECODE.invalid);
-    expect(status("0f 05", 64)).toBe(DECODE.ok);
+    expect(status("0f 01 f8", 32)).toBe(DECODE.invalid);
+    expect(status("0f 01 f8", 64)).toBe(DECODE.ok);
   });
 
   test("memory-only operands, group holes and registers that do not exist", () => {
