@@ -50,7 +50,7 @@ const RUN_OPTIONS = {
     multiple: true,
     help: "Connect a port of the host to one of the guest; brings a network.",
   },
-  cpus: { value: "N", help: "Number of CPUs; the wasm engine runs 1." },
+  cpus: { value: "N", help: "Number of CPUs, 1 to 8; 1 if not given. More than 1 need the engine wasm." },
   engine: {
     value: "auto|wasm|host",
     help: "What executes the guest: wasm, the software CPU; host, this machine's own by /dev/kvm; auto, the default, takes host where `tskvm doctor` finds it good.",

@@ -65,4 +65,4 @@ export const MEMORY_MINIMUM = 32 * 1024 * 1024;
 export const MEMORY_MAXIMUM = 3 * 1024 * 1024 * 1024;
 
 /** vCPUs that the machine runs: all in the one thread that owns the board. */
-export const VCPUS_MAXIMUM = 1;
+export const VCPUS_MAXIMUM = 8;

@@ -1,4 +1,3 @@
-import type { AccessSize } from "../bus/register-block.ts";
 import { describeExit, ExitView } from "../kvm/exit.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
@@ -7,20 +6,19 @@ import {
   KVM_EXIT_FAIL_ENTRY,
   KVM_EXIT_HLT,
   KVM_EXIT_INTERNAL_ERROR,
-  KVM_EXIT_IO,
-  KVM_EXIT_IO_OUT,
-  KVM_EXIT_MMIO,
   KVM_EXIT_SHUTDOWN,
   KVM_EXIT_SYSTEM_EVENT,
   KVM_SYSTEM_EVENT_RESET,
   KVM_SYSTEM_EVENT_SHUTDOWN,
 } from "../spec/kvm/exit.ts";
+import { answerAccess } from "./access.ts";
 import type { Board } from "./board.ts";
 import { dumpCpu } from "./cpu-dump.ts";
 import type { Outcome } from "./outcome.ts";
+import type { SecondaryVcpus } from "./secondary-vcpus.ts";
 
 /**
- * Runs one vCPU against the board: enters the guest, answers its port and memory accesses, and comes back when the machine
+ * Runs vCPU 0 against the board: enters the guest, answers its port and memory accesses, and comes back when the machine
  * is to do something else. It runs in the thread that owns the board.
  */
 export class ExitLoop {
@@ -28,9 +26,12 @@ export class ExitLoop {
   private readonly board: Board;
   private readonly memory: GuestMemory;
   private readonly exit: ExitView;
+  private readonly others: SecondaryVcpus;
 
-  constructor(vcpu: Vcpu, board: Board, memory: GuestMemory) {
+  /** `others` run in threads of their own, and kick this vCPU when they want something of the board. */
+  constructor(vcpu: Vcpu, others: SecondaryVcpus, board: Board, memory: GuestMemory) {
     this.vcpu = vcpu;
+    this.others = others;
     this.memory = memory;
     this.board = board;
     this.exit = new ExitView(vcpu.kvmRun);
@@ -47,7 +48,7 @@ export class ExitLoop {
       if (errno === EAGAIN) return this.failure("the vCPU waits for another processor to start it");
       if (errno !== 0) {
         board.poll();
-        return undefined;
+        return this.serveOthers();
       }
       const outcome = this.dispatch() ?? board.end;
       if (outcome !== undefined) return outcome;
@@ -64,17 +65,14 @@ export class ExitLoop {
     this.exit.immediateExit = false;
   }
 
+  /** Answers the accesses of the other vCPUs. */
+  private serveOthers(): Outcome | undefined {
+    const failed = this.others.serve(this.board);
+    return failed === undefined ? this.board.end : this.failure(failed);
+  }
+
   private dispatch(): Outcome | undefined {
-    switch (this.exit.reason) {
-      case KVM_EXIT_IO:
-        this.portAccess();
-        return undefined;
-      case KVM_EXIT_MMIO:
-        this.memoryAccess();
-        return undefined;
-      default:
-        return this.rareExit();
-    }
+    return answerAccess(this.board, this.exit) ? undefined : this.rareExit();
   }
 
   private rareExit(): Outcome | undefined {
@@ -107,36 +105,4 @@ export class ExitLoop {
   private failure(message: string): Outcome {
     return { kind: "error", message, dump: dumpCpu(this.vcpu, this.memory) };
   }
-
-  /** A string instruction comes as `count` items at one port. */
-  private portAccess(): void {
-    const { io } = this.exit;
-    const { ports } = this.board;
-    const { port, count } = io;
-    const size = io.size as AccessSize;
-    if (io.direction === KVM_EXIT_IO_OUT) for (let i = 0; i < count; i++) ports.write(port, size, io.value(i));
-    else for (let i = 0; i < count; i++) io.setValue(i, ports.read(port, size));
-  }
-
-  /** 1 to 8 bytes, in pieces of 4, 2 and 1 from the low end on; no piece spans the two halves. */
-  private memoryAccess(): void {
-    const { mmio } = this.exit;
-    const { physAddr, length, isWrite } = mmio;
-    const { lo, hi } = mmio;
-    let readLo = 0;
-    let readHi = 0;
-    for (let offset = 0, size: AccessSize; offset < length; offset += size) {
-      size = pieceOf(length - offset);
-      const shift = (offset & 3) * 8;
-      if (isWrite) this.board.mmio.write(physAddr + offset, size, (offset < 4 ? lo : hi) >>> shift);
-      else if (offset < 4) readLo |= this.board.mmio.read(physAddr + offset, size) << shift;
-      else readHi |= this.board.mmio.read(physAddr + offset, size) << shift;
-    }
-    if (!isWrite) mmio.setValue(readLo, readHi);
-  }
-}
-
-function pieceOf(length: number): AccessSize {
-  if (length >= 4) return 4;
-  return length >= 2 ? 2 : 1;
 }

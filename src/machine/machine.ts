@@ -34,6 +34,7 @@ import { boardRouting } from "./irq-routing.ts";
 import { checkMemorySize } from "./memory-size.ts";
 import { modelCpuid, shownFeatures } from "./model-cpuid.ts";
 import type { Outcome } from "./outcome.ts";
+import { SecondaryVcpus, type StartSecondaries, secondarySetup } from "./secondary-vcpus.ts";
 import {
   captureIrqchip,
   captureVcpu,
@@ -62,7 +63,7 @@ export interface MachineConfig {
   readonly cpu?: CpuRequest | undefined;
   /** The processor that the model "host" is named after; the engine's own if not given. */
   readonly hostCpu?: CpuIdentity | undefined;
-  /** Number of vCPUs; 1 if not given, which is all that the machine runs. */
+  /** Number of vCPUs; 1 if not given. */
   readonly vcpus?: number | undefined;
   readonly boot: BootSource;
   /** Whether a write of V to port 0xf4 ends the machine with status (V << 1) | 1. */
@@ -94,6 +95,8 @@ export interface MachineGlue {
   readonly alarm?: Alarm | undefined;
   /** Requests from other threads. */
   readonly control?: MachineControl | undefined;
+  /** Runs the vCPUs after the first; needed if there are any. */
+  readonly startSecondaries?: StartSecondaries | undefined;
 }
 
 /** A PC without a screen: VM, vCPUs, board and kernel. All calls but `kick` come from the thread that runs it. */
@@ -102,7 +105,9 @@ export class Machine {
   private readonly config: MachineConfig;
   // glue
   readonly vm: Vm;
+  /** The vCPUs of this thread: the first. */
   readonly vcpus: readonly Vcpu[];
+  private readonly others: SecondaryVcpus;
   readonly board: Board;
   readonly control: MachineControl;
   private readonly engine: Engine;
@@ -121,14 +126,16 @@ export class Machine {
     this.vm = createVm(glue.engine, config.memorySize);
     const cpuid = cpuidOf(config, glue.engine);
     this.longMode = hasFeature(cpuid, "lm");
-    this.vcpus = createVcpus(this.vm, cpuid, config.vcpus ?? 1);
+    this.vcpus = [createVcpu(this.vm, vcpuCpuid(cpuid, 0, this.processors))];
+    this.others = this.startOthers(cpuid, glue.startSecondaries);
     this.powerOn = {
       vcpus: this.vcpus.map((vcpu) => captureVcpu(glue.engine, vcpu)),
       irqchip: captureIrqchip(this.vm),
     };
     this.board = this.createBoard(glue);
-    this.loop = new ExitLoop(this.vcpus[0]!, this.board, this.vm.memory);
+    this.loop = new ExitLoop(this.vcpus[0]!, this.others, this.board, this.vm.memory);
     this.load();
+    this.others.awaitStart();
   }
 
   /**
@@ -153,6 +160,7 @@ export class Machine {
   /** Starts anew, as the reset button does: devices, processors and interrupt controllers, and the kernel is loaded again. */
   reset(): void {
     this.loop.complete();
+    this.others.reset(() => this.loop.complete());
     this.board.reset();
     this.vcpus.forEach((vcpu, index) => {
       restoreVcpu(vcpu, this.powerOn.vcpus[index]!);
@@ -170,7 +178,7 @@ export class Machine {
     this.board.restore(state);
   }
 
-  /** The state of the vCPUs, whole; while the machine is not running. */
+  /** The state of this thread's vCPUs, whole; while the machine is not running. */
   snapshotVcpus(): VcpuState[] {
     return this.vcpus.map((vcpu) => captureVcpu(this.engine, vcpu));
   }
@@ -179,6 +187,19 @@ export class Machine {
   close(): void {
     this.alarm?.set(Number.POSITIVE_INFINITY);
     this.vm.close();
+  }
+
+  /** How many vCPUs it has, in all threads. */
+  get processors(): number {
+    return this.config.vcpus ?? 1;
+  }
+
+  private startOthers(cpuid: KvmCpuid2, start?: StartSecondaries): SecondaryVcpus {
+    const ids = Array.from({ length: this.processors - 1 }, (_, n) => n + 1);
+    const setups = ids.map((id) => secondarySetup(id, vcpuCpuid(cpuid, id, this.processors)));
+    if (setups.length === 0) return new SecondaryVcpus([], []);
+    if (start) return new SecondaryVcpus(start(this.vm, setups), setups);
+    throw new UserError(`${this.processors} processors need threads of their own`, "Give the machine one.");
   }
 
   private createBoard(glue: MachineGlue): Board {
@@ -207,7 +228,7 @@ export class Machine {
 
   private load(): void {
     const { memorySize, boot } = this.config;
-    const rsdp = writeAcpiTables(this.vm.memory, acpiDescription(this.vcpus.length));
+    const rsdp = writeAcpiTables(this.vm.memory, acpiDescription(this.processors));
     const memoryMap = systemMemoryMap(memorySize);
     const initial = loadKernel(this.vm.memory, { ...boot, memoryMap, rsdp, longMode: this.longMode });
     enterInitialState(this.vcpus[0]!, initial);
@@ -234,7 +255,7 @@ function cpuidOf({ cpu = parseCpu(), hostCpu }: MachineConfig, engine: Engine): 
 
 function checkConfig({ memorySize, vcpus = 1 }: MachineConfig, engine: Engine): void {
   if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > VCPUS_MAXIMUM)
-    throw new UserError(`${vcpus} processors are not what the machine takes`, `Give it ${VCPUS_MAXIMUM}.`);
+    throw new UserError(`${vcpus} processors are not what the machine takes`, `Give it 1 to ${VCPUS_MAXIMUM}.`);
   checkMemorySize(memorySize);
   for (const [cap, name] of [
     [KVM_CAP_IRQCHIP, "interrupt controllers"],
@@ -262,11 +283,9 @@ function createVm(engine: Engine, memorySize: number): Vm {
   return vm;
 }
 
-function createVcpus(vm: Vm, cpuid: KvmCpuid2, count: number): Vcpu[] {
-  return Array.from({ length: count }, (_, id) => {
-    const vcpu = vm.createVcpu(id);
-    vcpu.setCpuid2(vcpuCpuid(cpuid, id, count));
-    if (hasFeature(cpuid, "mtrr")) enableCaching(vcpu);
-    return vcpu;
-  });
+function createVcpu(vm: Vm, cpuid: KvmCpuid2): Vcpu {
+  const vcpu = vm.createVcpu(0);
+  vcpu.setCpuid2(cpuid);
+  if (hasFeature(cpuid, "mtrr")) enableCaching(vcpu);
+  return vcpu;
 }

@@ -16,9 +16,10 @@ export type ChosenEngine = "wasm" | "host";
 export async function chooseEngine(name: string, cpus: number): Promise<ChosenEngine> {
   if (!(ENGINES as readonly string[]).includes(name))
     throw new UserError(`there is no engine "${name}"`, `The engines are ${ENGINES.join(", ")}.`);
-  const chosen = await chosenEngine(name as EngineName);
   checkCpus(cpus);
-  return chosen;
+  if (cpus === 1) return chosenEngine(name as EngineName);
+  if (name !== "host") return "wasm";
+  throw new UserError(`the host engine does not run ${cpus} CPUs`, "Leave --cpus out, or use --engine wasm.");
 }
 
 async function chosenEngine(name: EngineName): Promise<ChosenEngine> {
@@ -35,10 +36,7 @@ async function chosenEngine(name: EngineName): Promise<ChosenEngine> {
 
 function checkCpus(cpus: number): void {
   if (Number.isInteger(cpus) && cpus >= 1 && cpus <= VCPUS_MAXIMUM) return;
-  throw new UserError(
-    `a machine does not run ${cpus} CPUs`,
-    VCPUS_MAXIMUM === 1 ? "Leave --cpus out, or give 1." : `Give --cpus 1 to ${VCPUS_MAXIMUM}.`,
-  );
+  throw new UserError(`a machine does not run ${cpus} CPUs`, `Give --cpus 1 to ${VCPUS_MAXIMUM}.`);
 }
 
 const HELPERS = new URL("../isa/helpers.wasm", import.meta.url);

@@ -1,9 +1,9 @@
 import { HostKicker, type SharedHostVcpu } from "../engine/host/shared-vcpu.ts";
 import { kickVcpu, retiredInstructions, type SharedVcpu } from "../engine/wasm/shared-vcpu.ts";
 
-/** The vCPU of a running machine, as its thread tells of it. */
+/** The vCPUs of a running machine, as its thread tells of them; the host engine has one. */
 export type RunningVcpu =
-  | { readonly engine: "wasm"; readonly vcpu: SharedVcpu }
+  | { readonly engine: "wasm"; readonly vcpus: readonly SharedVcpu[] }
   | { readonly engine: "host"; readonly vcpu: SharedHostVcpu };
 
 /** The same for the thread that started the machine. */
@@ -19,6 +19,10 @@ export function remoteVcpu(running: RunningVcpu): RemoteVcpu {
     const kicker = HostKicker.of(running.vcpu);
     return { kick: () => kicker.kick(), instructions: () => undefined };
   }
-  const { vcpu } = running;
-  return { kick: () => kickVcpu(vcpu), instructions: () => retiredInstructions(vcpu) };
+  const { vcpus } = running;
+  return {
+    // the first runs in the thread of the devices
+    kick: () => kickVcpu(vcpus[0]!),
+    instructions: () => vcpus.reduce((sum, vcpu) => sum + retiredInstructions(vcpu), 0),
+  };
 }

@@ -1,6 +1,6 @@
-/** The thread of a machine: its vCPU and all its devices. It blocks, so nothing here waits for events. */
+/** The thread of a machine: vCPU 0 and all devices; and those of its other vCPUs. They block, so nothing here waits for events. */
 
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { SharedAlarm } from "../backend/alarm.ts";
 import { openDisk } from "../backend/block/open.ts";
 import { RingBackend } from "../backend/chardev/ring-backend.ts";
@@ -9,7 +9,7 @@ import { assert, UserError } from "../base/assert.ts";
 import { HostEngine } from "../engine/host/engine.ts";
 import { HostVcpu } from "../engine/host/vcpu.ts";
 import { WasmEngine } from "../engine/wasm/engine.ts";
-import { WasmVcpu } from "../engine/wasm/vcpu.ts";
+import { WasmVm } from "../engine/wasm/vm.ts";
 import { KvmError } from "../kvm/errno.ts";
 import type { BoardDisk } from "../machine/board.ts";
 import { MachineControl } from "../machine/control.ts";
@@ -18,6 +18,7 @@ import { ENOMEM } from "../spec/kvm/errno.ts";
 import { HostClock } from "./host-clock.ts";
 import { HostRandom } from "./host-random.ts";
 import type { DiskOptions } from "./options.ts";
+import { type ProcessorSetup, Processors, runProcessor } from "./processors.ts";
 import type { RunningVcpu } from "./running-vcpu.ts";
 import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.ts";
 
@@ -30,8 +31,14 @@ function post(message: WorkerMessage): void {
   parentPort!.postMessage(message);
 }
 
-function createMachine(setup: WorkerSetup, consoles: Consoles, disks: readonly BoardDisk[]): Machine {
-  const clock = new HostClock();
+interface MachineParts {
+  readonly consoles: Consoles;
+  readonly disks: readonly BoardDisk[];
+  readonly clock: HostClock;
+  readonly processors: Processors | undefined;
+}
+
+function createMachine(setup: WorkerSetup, { consoles, disks, clock, processors }: MachineParts): Machine {
   const random = new HostRandom();
   return new Machine(setup.config, {
     engine: setup.modules ? new WasmEngine(setup.modules, clock, random) : new HostEngine(),
@@ -40,6 +47,7 @@ function createMachine(setup: WorkerSetup, consoles: Consoles, disks: readonly B
     disks,
     networks: setup.network ? [{ ...setup.network, backend: new GuestLink(setup.network.link) }] : [],
     random,
+    startSecondaries: processors?.start,
     alarm: new SharedAlarm(setup.alarm),
     control: new MachineControl(setup.control),
   });
@@ -47,9 +55,12 @@ function createMachine(setup: WorkerSetup, consoles: Consoles, disks: readonly B
 
 function run(setup: WorkerSetup, consoles: Consoles): void {
   const disks = setup.disks.map(openBoardDisk);
+  const clock = new HostClock();
+  const processors = setup.modules && new Processors(new URL(import.meta.url), setup.modules, clock);
   try {
-    runMachine(createMachine(setup, consoles, disks));
+    runMachine(createMachine(setup, { consoles, disks, clock, processors }));
   } finally {
+    processors?.close();
     for (const { disk } of disks) disk.close();
   }
 }
@@ -66,10 +77,11 @@ function runMachine(machine: Machine): void {
 }
 
 function runningVcpu(machine: Machine): RunningVcpu {
+  const { vm } = machine;
   const vcpu = machine.vcpus[0];
   if (vcpu instanceof HostVcpu) return { engine: "host", vcpu: vcpu.shared };
-  assert(vcpu instanceof WasmVcpu, "there are two engines");
-  return { engine: "wasm", vcpu: vcpu.shared };
+  assert(vm instanceof WasmVm, "there are two engines");
+  return { engine: "wasm", vcpus: Array.from({ length: machine.processors }, (_, id) => vm.sharedVcpu(id)) };
 }
 
 function asWorkerError(error: unknown): WorkerError {
@@ -98,4 +110,5 @@ function start(setup: WorkerSetup): void {
   }
 }
 
-parentPort!.once("message", start);
+if (workerData) runProcessor(workerData as ProcessorSetup);
+else parentPort!.once("message", start);

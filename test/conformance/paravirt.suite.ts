@@ -1,7 +1,7 @@
 import { describe, expect, type TestContext, test } from "vitest";
 import { KVM_CPUID_FEATURES, KVM_FEATURE, KVM_HC, KVM_HC_ERROR, KVM_MSR } from "../../src/spec/kvm/paravirt.ts";
 import { APIC, LAPIC_DEFAULT_BASE, LVT, SVR } from "../../src/spec/lapic.ts";
-import { Code, R } from "./assembler.ts";
+import { Code, IF, R } from "./assembler.ts";
 import { AT, Guest, needProcessor, type Subject } from "./guest.ts";
 
 const LAPIC = LAPIC_DEFAULT_BASE;
@@ -109,6 +109,30 @@ export function paravirtSuite(makeSubject: () => Subject): void {
       guest.start(code.label("sleep").hlt().jump("sleep"));
       expect(guest.next()).toEqual(told(1));
       expect(guest.next()).toEqual(told(1));
+    });
+
+    test("an interrupt that was ended by the bit is over when the guest gives the bit up", (context) => {
+      const subject = makeSubject();
+      needFeature(context, subject, KVM_FEATURE.PV_EOI);
+      const guest = new Guest(subject, "protected", { irqchip: true });
+      // btr dword [data], 0; jc +5; EOI by the APIC; the MSR is cleared
+      handler(guest, 0x61, (code) =>
+        code
+          .bytes(0x0f, 0xba, 0x35, AT.data & 0xff, AT.data >> 8, 0, 0, 0)
+          .jumpIf(IF.below, "ended")
+          .storeImmediate(LAPIC + APIC.EOI, 0)
+          .label("ended")
+          .wrmsr(KVM_MSR.PV_EOI_EN, 0)
+          .bytes(0xb0, 0x61)
+          .outAl(PORT),
+      );
+      const code = enableLapic(program())
+        .wrmsr(KVM_MSR.PV_EOI_EN, AT.data | 1)
+        .sti();
+      for (let n = 0; n < 2; n++) code.storeImmediate(LAPIC + APIC.ICR, 0x61 | (1 << 18)).nop();
+      guest.start(code.label("sleep").hlt().jump("sleep"));
+      expect(guest.next()).toEqual(told(0x61));
+      expect(guest.next()).toEqual(told(0x61));
     });
 
     test("the bit is clear when the guest has to write EOI: something else waits for it", (context) => {

@@ -34,7 +34,7 @@ describe("an error names its cause and a remedy, with status 1 and without a sta
       /Did you mean x86-64-v/,
     ],
     ["a CPU feature that there is not", ["run", "--cpu", "+rdrnd"], /no CPU feature "rdrnd"/, /Did you mean rdrand\?/],
-    ["more CPUs than the engine has", ["run", "--cpus", "2"], /does not run 2 CPUs/, /give 1/],
+    ["more CPUs than the engine has", ["run", "--cpus", "9"], /does not run 9 CPUs/, /1 to 8/],
     ["an unknown architecture", ["run", "--arch", "vax"], /--arch vax/, /amd64, i386/],
     ["an unknown image", ["run", "--image", "debain"], /unknown image "debain"/, /debian-cloud/],
     ["an unknown action", ["images", "pul"], /unknown action/, /Did you mean pull\?/],

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { startMachine } from "tskvm";
 import { describe, expect, test } from "vitest";
 import { needImage } from "./need-image.ts";
@@ -32,6 +33,36 @@ describe("a stock Debian kernel", () => {
     const result = await tskvm(["run", "--memory", "3G", "--exec", "free -m | awk '/Mem/ { print $2 }'"]);
     expect(result).toMatchObject({ status: 0, stderr: "" });
     expect(Number(result.stdout)).toBeGreaterThan(2900);
+  });
+
+  for (const arch of ["amd64", "i386"] as const)
+    test(`of ${arch} runs on two processors`, { timeout: BOOT_MS }, async (context) => {
+      await needImage(context, arch);
+      // both work at once on pages, locks and processes of their own and of each other
+      const work = "for n in 1 2 3 4 5 6; do (seq 1 3000 | sort -n | md5sum) & done; wait";
+      const interrupts = "awk '/^ *(RES|CAL):/ { print ($2 > 0) ($3 > 0) }' /proc/interrupts";
+      const result = await tskvm(["run", "--arch", arch, "--cpus", "2", "--exec", `${work}; nproc; ${interrupts}`]);
+      const lines = Array.from({ length: 3000 }, (_, n) => `${n + 1}\n`).join("");
+      const sum = createHash("md5").update(lines).digest("hex");
+      expect(result).toEqual({ status: 0, stdout: `${`${sum}  -\n`.repeat(6)}2\n11\n11\n`, stderr: "" });
+    });
+
+  test("with two processors starts anew when it is told to", { timeout: 2 * BOOT_MS }, async (context) => {
+    await needImage(context, "amd64");
+    const machine = await startMachine({ cpus: 2, onReset: "reboot" });
+    let shown = "";
+    machine.console.on("data", (chunk: Buffer) => {
+      shown += chunk.toString("latin1");
+    });
+    const answers = async (command: string, answer: RegExp) => {
+      while (!shown.includes("# ")) await new Promise((resolve) => setTimeout(resolve, 50));
+      machine.console.write(`${command}\n`);
+      while (!answer.test(shown)) await new Promise((resolve) => setTimeout(resolve, 50));
+      shown = "";
+    };
+    await answers("reboot -f", /Restarting system/);
+    await answers("echo $(nproc)-again", /2-again/);
+    expect(await machine.stop()).toEqual({ kind: "stopped" });
   });
 
   test("gives a shell, idles without the processor, and switches itself off", { timeout: BOOT_MS }, async (context) => {

@@ -73,6 +73,11 @@ export class AttachedVm implements VcpuHost {
     return new WasmVcpu(this, id);
   }
 
+  /** `Vcpu.kick` for vCPU 0. */
+  kickOwner(): void {
+    this.group.vcpus[OWNER]!.kick();
+  }
+
   advanceTimers(): number {
     return this.irqchip?.advance(this.clock.host.now()) ?? Infinity;
   }

@@ -6,10 +6,10 @@ import type { CodeCache } from "./code-cache.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 import type { CpuidTable } from "./cpuid.ts";
 import type { Hypercalls } from "./hypercalls.ts";
+import type { LapicSync } from "./lapic-sync.ts";
 import type { Environment } from "./library.ts";
 import type { Msrs } from "./msrs.ts";
 import { usesStack } from "./stack-use.ts";
-import type { TaskPriority } from "./task-priority.ts";
 import type { TimeStampCounter } from "./time-stamp-counter.ts";
 import type { EventWrites } from "./vcpu-host.ts";
 
@@ -30,7 +30,7 @@ export interface EnvironmentParts {
   readonly msrs: Msrs;
   readonly tsc: TimeStampCounter;
   readonly random: Random;
-  readonly taskPriority: TaskPriority;
+  readonly lapicSync: LapicSync;
   readonly hypercalls: Hypercalls;
   /** Whether the guest's instructions are being executed, not an event delivered. */
   executing(): boolean;
@@ -40,13 +40,13 @@ export interface EnvironmentParts {
 
 /** The helper library's imports for one vCPU: its own chips answer here, everything else is an exit. */
 export function makeEnvironment(parts: EnvironmentParts): Environment {
-  const { cells, vcpu, taskPriority } = parts;
+  const { cells, vcpu, lapicSync } = parts;
   const answer = (lo: number, hi = 0): void => cells.setWide(CPU.exitData, lo, hi);
   const gpa = (low: number, high: number): number => (high >>> 0) * TWO_32 + (low >>> 0);
   const writeChip = chipWriter(parts);
   return {
     mmio_read: (_cpu, low, high, width) => {
-      taskPriority.toLapic();
+      lapicSync.toLapic();
       const value = parts.irqchip()?.mmioRead(vcpu, gpa(low!, high!), width!) ?? -1;
       if (value < 0) return 0;
       answer(value);
@@ -81,13 +81,13 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
     random_bits: () => answer(parts.random.next(), parts.random.next()),
     tsc: () => cells.setNumber(CPU.exitData, parts.tsc.read()),
     msr_read: (_cpu, index) => {
-      taskPriority.toLapic();
+      lapicSync.toLapic();
       return parts.msrs.read(index! >>> 0) ? 0 : 1;
     },
     msr_write: (_cpu, index) => {
-      taskPriority.toLapic();
+      lapicSync.toLapic();
       const done = parts.msrs.write(index! >>> 0);
-      taskPriority.fromLapic();
+      lapicSync.fromLapic();
       return done ? 0 : 1;
     },
     hypercall: () => parts.hypercalls.call(),
@@ -96,15 +96,15 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
 
 /** Writes to the chips that are in memory: address, size and value, to one of MMIO. */
 function chipWriter(parts: EnvironmentParts): (at: number, width: number, value: number) => number {
-  const { cells, vcpu, taskPriority } = parts;
+  const { cells, vcpu, lapicSync } = parts;
   return (at, width, value) => {
     const irqchip = parts.irqchip();
     if (!irqchip?.ownsMmio(vcpu, at)) return MMIO.nobody;
     // what the write makes pending may be taken after this very instruction, which takes a block that ends there
     if (parts.executing() && !(cells.i32(CPU.mode) & MODE.single)) return MMIO.alone;
-    taskPriority.toLapic();
+    lapicSync.toLapic();
     irqchip.mmioWrite(vcpu, at, width, value);
-    taskPriority.fromLapic();
+    lapicSync.fromLapic();
     return MMIO.taken;
   };
 }

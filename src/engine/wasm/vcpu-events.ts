@@ -10,9 +10,9 @@ import {
 } from "../../spec/kvm/vcpu-struct.ts";
 import { APIC } from "../../spec/lapic.ts";
 import type { CpuCells } from "./cpu-cells.ts";
+import type { LapicSync } from "./lapic-sync.ts";
 import type { Library } from "./library.ts";
 import type { PvEoi } from "./pv-eoi.ts";
-import type { TaskPriority } from "./task-priority.ts";
 
 /** No vector. */
 const NONE = -1;
@@ -20,7 +20,7 @@ const NONE = -1;
 export interface EventsGlue {
   readonly cells: CpuCells;
   readonly library: Library;
-  readonly taskPriority: TaskPriority;
+  readonly lapicSync: LapicSync;
   readonly pvEoi: PvEoi;
   /** Absent without an in-kernel irqchip. */
   interrupts(): VcpuInterrupts | undefined;
@@ -213,8 +213,7 @@ export class VcpuEvents {
   collect(): void {
     const interrupts = this.#glue.interrupts();
     if (interrupts === undefined) return;
-    this.#glue.taskPriority.toLapic();
-    this.#glue.pvEoi.collect(interrupts.lapic);
+    this.#glue.lapicSync.toLapic();
     if (interrupts.lapic.takeEvent(APIC_EVENT.NMI)) this.nmiPending = true;
   }
 

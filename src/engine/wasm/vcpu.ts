@@ -41,13 +41,14 @@ import { CpuCells } from "./cpu-cells.ts";
 import { CpuidTable, supportedXcr0 } from "./cpuid.ts";
 import { makeEnvironment } from "./environment.ts";
 import { Hypercalls } from "./hypercalls.ts";
+import { LapicSync } from "./lapic-sync.ts";
 import { instantiate, type Library } from "./library.ts";
 import { getMsrs, setMsrs } from "./msr-access.ts";
 import { Msrs } from "./msrs.ts";
 import { PvEoi } from "./pv-eoi.ts";
 import { Pvclock } from "./pvclock.ts";
 import { initState, resetState } from "./reset.ts";
-import type { SharedVcpu } from "./shared-vcpu.ts";
+import { type SharedVcpu, sharedVcpu } from "./shared-vcpu.ts";
 import {
   readDebugregs,
   readFpu,
@@ -59,7 +60,6 @@ import {
   writeRegs,
   writeSregs,
 } from "./state-records.ts";
-import { TaskPriority } from "./task-priority.ts";
 import { TimeStampCounter } from "./time-stamp-counter.ts";
 import { makeCodeCache, placeTables } from "./vcpu-code.ts";
 import { VcpuEvents } from "./vcpu-events.ts";
@@ -98,7 +98,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
   #started = false;
   /** IA32_APIC_BASE without a local APIC in the engine. */
   #userApicBase = APIC_BASE.BSP + APIC_BASE.EN + LAPIC_DEFAULT_BASE;
-  readonly #taskPriority: TaskPriority;
+  readonly #lapicSync: LapicSync;
   readonly #events: VcpuEvents;
   readonly #run: VcpuRun;
 
@@ -124,7 +124,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
       cpuid: this.#cpuid,
       lapic,
     });
-    this.#taskPriority = new TaskPriority(this.cells, () => this.#interrupts?.lapic);
+    this.#lapicSync = new LapicSync(this.cells, this.#pvEoi, () => this.#interrupts?.lapic);
     this.library = instantiate(vm.modules, vm.wasmMemory, this.#environment());
     this.code = makeCodeCache(vm, places, this.cells, this.library);
     this.#interrupts = vm.addInterrupts(id, this.#tsc);
@@ -132,7 +132,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
     this.#events = new VcpuEvents({
       cells,
       library,
-      taskPriority: this.#taskPriority,
+      lapicSync: this.#lapicSync,
       pvEoi: this.#pvEoi,
       interrupts: () => this.#interrupts,
     });
@@ -170,12 +170,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
 
   /** What the threads of who uses the engine need of it. */
   get shared(): SharedVcpu {
-    const { buffer } = this.#vm.wasmMemory;
-    const { words } = this.#words;
-    return {
-      kick: words.subarray(VCPU_WORD.KICK, VCPU_WORD.KICK + 1),
-      retired: new Int32Array(buffer, this.cells.base + CPU.retired, 2),
-    };
+    return sharedVcpu(this.#vm.wasmMemory.buffer, this.cells.base, this.#words.words);
   }
 
   /** Does what other threads asked for since; between instructions. */
@@ -222,7 +217,8 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
     initState(cells);
     this.#events.reset();
     this.#interrupts?.lapic.init();
-    this.#taskPriority.fromLapic();
+    this.#pvEoi.write(0, 0);
+    this.#lapicSync.fromLapic();
     library.unpack_flags(cells.base);
     library.update_debug(cells.base);
     library.update_mode(cells.base);
@@ -258,7 +254,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
     writeSregs(this.cells, sregs);
     this.#userApicBase = sregs.apic_base_num;
     this.#interrupts?.lapic.setBase(sregs.apic_base_lo, sregs.apic_base_hi);
-    this.#taskPriority.toLapic();
+    this.#lapicSync.toLapic();
     this.#events.queueFrom(sregs.dataView, kvm_sregs.offsets.interrupt_bitmap);
     this.library.pack_flags(this.cells.base);
     this.library.update_mode(this.cells.base);
@@ -326,14 +322,14 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
   }
 
   getLapic(into: KvmLapicState = create(kvm_lapic_state)): KvmLapicState {
-    this.#taskPriority.toLapic();
+    this.#lapicSync.toLapic();
     this.#lapic("KVM_GET_LAPIC").getState(into);
     return into;
   }
 
   setLapic(state: KvmLapicState): void {
     this.#lapic("KVM_SET_LAPIC").setState(state);
-    this.#taskPriority.fromLapic();
+    this.#lapicSync.fromLapic();
   }
 
   getVcpuEvents(into: KvmVcpuEvents = create(kvm_vcpu_events)): KvmVcpuEvents {
@@ -454,7 +450,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
       msrs: this.#msrs,
       tsc: this.#tsc,
       random: vm.random,
-      taskPriority: this.#taskPriority,
+      lapicSync: this.#lapicSync,
       hypercalls: new Hypercalls({
         cells: this.cells,
         memory: vm.memory,

@@ -13,6 +13,7 @@ import { PHYSICAL_ADDRESS_BITS } from "./cpuid.ts";
 import { HostWrites } from "./host-writes.ts";
 import type { WasmModules } from "./library.ts";
 import { MemoryTables } from "./memory-tables.ts";
+import { type SharedVcpu, sharedVcpu } from "./shared-vcpu.ts";
 import type { TimeStampCounter } from "./time-stamp-counter.ts";
 import { WasmVcpu } from "./vcpu.ts";
 import { VcpuGroup } from "./vcpu-group.ts";
@@ -66,6 +67,12 @@ export class WasmVm extends VmCore<WasmVcpu> implements VcpuHost {
   /** What an AttachedVm is made of. Irqchip and PIT are to be created before. */
   share(): SharedVm {
     return { memory: this.wasmMemory };
+  }
+
+  /** A vCPU that may run in another thread. */
+  sharedVcpu(id: number): SharedVcpu {
+    const { base, words } = this.plan.vcpu(id);
+    return sharedVcpu(this.wasmMemory.buffer, base, words);
   }
 
   checkExtension(cap: number): number {
