@@ -100,7 +100,8 @@ function compute(cpu: i32, kind: i32, x0: u64, x1: u64, x2: u64, x3: u64, y0: u6
   put(scratch + RESULT, 0, 0, 0, 0);
   lanes(scratch, kind);
   settle(cpu);
-  memory.copy(scratch, scratch + RESULT + 8, 24);
+  v128.store(scratch, v128.load(scratch + RESULT + 8));
+  store<u64>(scratch + 16, load<u64>(scratch + RESULT + 24));
   return load<u64>(scratch + RESULT);
 }
 

@@ -42,35 +42,45 @@ import {
 // Offsets in CPU.scratch: the third operand, and the result as it grows.
 const THIRD: i32 = 0;
 const RESULT: i32 = 32;
-const VECTOR_BYTES: i32 = 32;
 
 /** `kind`: see FUSED. The first operand is at the state offset `to`, which also gets the result; the second's offset; the third's bits. */
 export function fused_multiply(cpu: i32, kind: i32, to: i32, second: i32, w0: u64, w1: u64, w2: u64, w3: u64): void {
   begin(load<i32>(cpu + CPU_mxcsr));
   set_format((kind & FUSED_double) != 0);
+  const size = kind & FUSED_double ? 8 : 4;
+  const count = kind >> FUSED_lanesShift;
   const third = cpu + CPU_scratch + THIRD;
+  const result = cpu + CPU_scratch + RESULT;
   store<u64>(third, w0);
   store<u64>(third + 8, w1);
   store<u64>(third + 16, w2);
   store<u64>(third + 24, w3);
-  const count = kind >> FUSED_lanesShift;
-  const size = kind & FUSED_double ? 8 : 4;
-  const result = cpu + CPU_scratch + RESULT;
   for (let i = 0; i < count; i++) {
     const at = i * size;
-    const value = lane(kind, i, read(cpu + to + at, size), read(cpu + second + at, size), read(third + at, size));
-    if (size == 8) store<u64>(result + at, value);
-    else store<u32>(result + at, value as u32);
+    write(
+      result + at,
+      size,
+      lane(kind, i, read(cpu + to + at, size), read(cpu + second + at, size), read(third + at, size)),
+    );
   }
   settle(cpu);
-  if (trapped(cpu)) return;
-  memory.copy(cpu + to, result, count * size);
-  const kept = count * size > 16 ? VECTOR_BYTES : 16;
-  memory.fill(cpu + to + kept, 0, VECTOR_BYTES - kept);
+  if (!trapped(cpu)) commit(cpu + to, result, count * size);
+}
+
+/** Writes the elements to their register; above bit 127 they or zeros. */
+function commit(to: i32, from: i32, bytes: i32): void {
+  if (bytes >= 16) v128.store(to, v128.load(from));
+  else write(to, bytes, read(from, bytes));
+  v128.store(to + 16, bytes > 16 ? v128.load(from + 16) : i64x2(0, 0));
 }
 
 function read(at: i32, size: i32): u64 {
   return size == 8 ? load<u64>(at) : (load<u32>(at) as u64);
+}
+
+function write(at: i32, size: i32, value: u64): void {
+  if (size == 8) store<u64>(at, value);
+  else store<u32>(at, value as u32);
 }
 
 /** One element: which operands are multiplied, and the signs. */
@@ -91,8 +101,8 @@ function is_subtracted(addend: i32, number: i32): bool {
 
 /** a * b + c with signs of product and addend changed as told. */
 function fuse(a: u64, b: u64, c: u64, negate: bool, subtract: bool): u64 {
-  if (is_nan(a) || is_nan(b) || is_nan(c)) return not_numbers(a, b, c);
   if (try_fused(a, b, c, negate, subtract)) return fused;
+  if (is_nan(a) || is_nan(b) || is_nan(c)) return not_numbers(a, b, c);
   const x = operand(a);
   const y = operand(b);
   const z = operand(c);

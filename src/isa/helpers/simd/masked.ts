@@ -95,6 +95,7 @@ export function mask_store(
 }
 
 const VECTOR_BYTES: i32 = 32;
+const ZERO: v128 = i64x2(0, 0);
 
 /**
  * Reads the chosen elements, each at the offset plus its index times a power of two. What is read goes to the
@@ -127,12 +128,16 @@ export function gather_elements(
     }
     set_element(cpu + mask + i * size, size, 0);
   }
-  memory.fill(cpu + to + count * size, 0, VECTOR_BYTES - count * size);
-  memory.fill(cpu + mask, 0, VECTOR_BYTES);
+  for (let at = count * size; at < VECTOR_BYTES; at += 8) store<u64>(cpu + to + at, 0);
+  v128.store(cpu + mask, ZERO);
+  v128.store(cpu + mask + 16, ZERO);
 }
 
 /** Clears the vector registers that the mode has from a byte on: 0 all, 16 the upper halves. [SDM 2C VZEROALL, VZEROUPPER] */
 export function clear_vectors(cpu: i32, from: i32): void {
-  for (let i = 0; i < vector_count(cpu); i++)
-    memory.fill(cpu + CPU_xmm + VECTOR_BYTES * i + from, 0, VECTOR_BYTES - from);
+  const end = cpu + CPU_xmm + VECTOR_BYTES * vector_count(cpu);
+  for (let at = cpu + CPU_xmm; at < end; at += VECTOR_BYTES) {
+    v128.store(at + 16, ZERO);
+    if (from == 0) v128.store(at, ZERO);
+  }
 }
