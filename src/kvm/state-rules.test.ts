@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { create, type StructInit } from "../base/struct-layout.ts";
 import { EINVAL } from "../spec/kvm/errno.ts";
 import { kvm_debugregs, kvm_mp_state, kvm_sregs, kvm_vcpu_events, kvm_xcrs } from "../spec/kvm/vcpu-struct.ts";
-import { checkDebugregs, checkMpState, checkSregs, checkVcpuEvents, checkXcrs } from "./state-rules.ts";
+import { CR4 } from "../spec/x86/control-register.ts";
+import { checkCr4, checkDebugregs, checkMpState, checkSregs, checkVcpuEvents, checkXcrs } from "./state-rules.ts";
 
 type Sregs = StructInit<typeof kvm_sregs>;
 const real: Sregs = { cr0: 0x6000_0010 };
@@ -78,4 +79,12 @@ test("KVM_SET_MP_STATE", () => {
     states.map((mp_state) => checkMpState(create(kvm_mp_state, { mp_state }), hasIrqchip) === 0);
   expect(check(true)).toEqual([true, true, true, true, true, false, false, false]);
   expect(check(false)).toEqual([true, false, false, false, false, false, false, false]);
+});
+
+test("CR4 follows CPUID", () => {
+  const cpuid = { has: (feature: string) => feature === "umip" || feature === "xsave" };
+  for (const bits of [0, CR4.PAE, CR4.UMIP, CR4.UMIP | CR4.OSXSAVE | CR4.PGE])
+    expect([bits, checkCr4(bits, cpuid)]).toEqual([bits, 0]);
+  for (const bits of [CR4.SMEP, CR4.PAE | CR4.PKE, CR4.LA57, CR4.VMXE])
+    expect([bits, checkCr4(bits, cpuid)]).toEqual([bits, EINVAL]);
 });

@@ -32,6 +32,24 @@ export function checkSregs(sregs: KvmSregs): number {
   return cs.l || cr4 & CR4.PCIDE ? EINVAL : 0;
 }
 
+/** Bits of CR4 that come with a feature of CPUID. */
+const CR4_FEATURES: readonly (readonly [bit: number, feature: string])[] = [
+  [CR4.OSXSAVE, "xsave"],
+  [CR4.SMEP, "smep"],
+  [CR4.SMAP, "smap"],
+  [CR4.FSGSBASE, "fsgsbase"],
+  [CR4.PKE, "pku"],
+  [CR4.LA57, "la57"],
+  [CR4.UMIP, "umip"],
+  [CR4.PCIDE, "pcid"],
+  [CR4.VMXE, "vmx"],
+];
+
+/** KVM_SET_SREGS: CR4 (its low half) has nothing that CPUID does not show. */
+export function checkCr4(cr4: number, cpuid: { has(feature: string): boolean }): number {
+  return CR4_FEATURES.some(([bit, feature]) => cr4 & bit && !cpuid.has(feature)) ? EINVAL : 0;
+}
+
 /** KVM_SET_DEBUGREGS: the high halves of DR6 and DR7 are 0, and there are no flags. [SDM 3B 18.2.6] */
 export function checkDebugregs(regs: KvmDebugregs): number {
   return regs.flags_lo | regs.flags_hi | regs.dr6_hi | regs.dr7_hi ? EINVAL : 0;

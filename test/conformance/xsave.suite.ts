@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { create } from "../../src/base/struct-layout.ts";
 import * as CAP from "../../src/spec/kvm/capability.ts";
 import { kvm_xcrs } from "../../src/spec/kvm/vcpu-struct.ts";
+import { XCR0 } from "../../src/spec/x86/control-register.ts";
 import { FXSAVE } from "../../src/spec/x86/fxsave.ts";
 import { XSAVE } from "../../src/spec/x86/xsave.ts";
 import { Code } from "./assembler.ts";
@@ -22,7 +23,8 @@ export function xsaveSuite(makeSubject: () => Subject): void {
       );
       area.dataView.setUint16(FXSAVE.FCW, 0x27f, true);
       area.dataView.setUint32(FXSAVE.MXCSR, 0x1fa0, true);
-      area.dataView.setUint32(XSAVE.XSTATE_BV, 3, true);
+      const pkru = area.dataView.getUint32(XSAVE.XSTATE_BV, true) & XCR0.PKRU;
+      area.dataView.setUint32(XSAVE.XSTATE_BV, 3 | pkru, true);
       guest.vcpu.setXsave(area);
       guest.next();
       expect(guest.vcpu.getXsave().bytes).toEqual(area.bytes);
@@ -90,6 +92,23 @@ export function xsaveSuite(makeSubject: () => Subject): void {
       const now = guest.vcpu.getXsave();
       expect(now.dataView.getUint32(XSAVE.XSTATE_BV, true) & 4).toBe(4);
       expect(now.bytes.subarray(XSAVE.AVX, XSAVE.AVX + 256)).toEqual(area.bytes.subarray(XSAVE.AVX, XSAVE.AVX + 256));
+    });
+
+    test("PKRU is in the XSAVE area, and stays if the area has it not", (context) => {
+      need(context, makeSubject(), "KVM_CAP_XSAVE");
+      const guest = guestOf();
+      const { entries, nent } = guest.vcpu.getCpuid2();
+      const leaf = Array.from({ length: nent }, (_, n) => entries[n]!).find((e) => e.function === 13 && e.index === 9);
+      context.skip(leaf === undefined, "the engine has no PKRU");
+      const pkru = (): number => guest.vcpu.getXsave().dataView.getUint32(leaf!.ebx, true);
+      const area = guest.vcpu.getXsave();
+      area.dataView.setUint32(leaf!.ebx, 0x5555_5554, true);
+      area.dataView.setUint32(XSAVE.XSTATE_BV, XCR0.PKRU, true);
+      guest.vcpu.setXsave(area);
+      expect(pkru()).toBe(0x5555_5554);
+      area.dataView.setUint32(XSAVE.XSTATE_BV, 3, true);
+      guest.vcpu.setXsave(area);
+      expect(pkru()).toBe(0x5555_5554);
     });
 
     test("XCR0", (context) => {

@@ -4,7 +4,14 @@ import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
 import { CPU, VECTOR } from "../../isa/state.ts";
 import { AbsentVcpuCalls } from "../../kvm/absent-calls.ts";
 import { KvmError } from "../../kvm/errno.ts";
-import { checkDebugregs, checkMpState, checkSregs, checkVcpuEvents, checkXcrs } from "../../kvm/state-rules.ts";
+import {
+  checkCr4,
+  checkDebugregs,
+  checkMpState,
+  checkSregs,
+  checkVcpuEvents,
+  checkXcrs,
+} from "../../kvm/state-rules.ts";
 import type { Vcpu } from "../../kvm/vcpu.ts";
 import { EBUSY, EEXIST, EINVAL, ENOTTY, ENXIO } from "../../spec/kvm/errno.ts";
 import {
@@ -250,7 +257,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
   }
 
   setSregs(sregs: KvmSregs): void {
-    check("KVM_SET_SREGS", checkSregs(sregs));
+    check("KVM_SET_SREGS", checkSregs(sregs) || checkCr4(sregs.cr4_lo, this.#cpuid));
     writeSregs(this.cells, sregs);
     this.#userApicBase = sregs.apic_base_num;
     this.#interrupts?.lapic.setBase(sregs.apic_base_lo, sregs.apic_base_hi);
@@ -294,7 +301,9 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
   }
 
   getXsave(into: KvmXsave = create(kvm_xsave)): KvmXsave {
-    readXsave(this.cells, this.library.components_in_use(this.cells.base), into);
+    const inUse = this.library.components_in_use(this.cells.base);
+    // PKRU is named even where it is 0: a record without it leaves what the vCPU has
+    readXsave(this.cells, inUse | (this.#cpuid.xcr0 & XCR0.PKRU), into);
     return into;
   }
 
@@ -304,6 +313,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
 
   setXsave(xsave: KvmXsave): void {
     if (!writeXsave(this.cells, supportedXcr0(), xsave)) throw new KvmError("KVM_SET_XSAVE", EINVAL);
+    this.library.tlb_flush(this.cells.base);
     this.library.tlb_flush(this.cells.base);
   }
 

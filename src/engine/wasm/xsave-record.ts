@@ -38,7 +38,7 @@ export function readXsave(cells: CpuCells, inUse: number, into: KvmXsave): void 
 
 /**
  * KVM_SET_XSAVE; false if it holds components that are not `supported` (bits of XCR0), is compacted, or has reserved bits
- * set in MXCSR or the header. Components that it leaves out become initial.
+ * set in MXCSR or the header. Components that it leaves out become initial, but for PKRU, which KVM keeps then.
  */
 export function writeXsave(cells: CpuCells, supported: number, from: KvmXsave): boolean {
   const data = from.dataView;
@@ -67,7 +67,7 @@ export function writeXsave(cells: CpuCells, supported: number, from: KvmXsave): 
     if (present & XCR0.AVX) upperHalf(cells, n).set(from.bytes.subarray(at, at + HALF));
     else upperHalf(cells, n).fill(0);
   }
-  cells.setI32(CPU.pkru, present & XCR0.PKRU ? data.getUint32(XSAVE.PKRU, true) : 0);
+  if (present & XCR0.PKRU) cells.setI32(CPU.pkru, data.getUint32(XSAVE.PKRU, true));
   return true;
 }
 

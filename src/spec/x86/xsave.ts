@@ -11,9 +11,6 @@ export const XSAVE = {
   ALIGNMENT: 64,
 } as const;
 
-/** XCOMP_BV bit 63: the area is in compacted format. [SDM 1 13.4.2] */
-export const XCOMP_BV_COMPACTED_HIGH = 0x8000_0000;
-
 /** A state component behind the legacy region: its number is its bit in XCR0. [SDM 1 13.1, SDM 2A CPUID leaf 0DH] */
 export interface XsaveComponent {
   readonly number: number;
