@@ -104,7 +104,7 @@ const OWN: readonly Row[] = [
 ];
 
 const AVX2_ONLY = { feature: "avx2" } as const;
-const YES2 = ["avx2", "avx2"] as const;
+const AVX2_BOTH = ["avx2", "avx2"] as const;
 
 /** Gathers of dwords and quadwords with indices of 4 or 8 bytes; a register has no room for more elements than indices. */
 function gathers(byte: string, name: string, indexSize: 4 | 8, [dword, quad]: readonly [string, string]): Row[] {
@@ -122,12 +122,12 @@ function gathers(byte: string, name: string, indexSize: 4 | 8, [dword, quad]: re
 
 /** AVX2's own instructions. [SDM 1 14.6] */
 const AVX2: readonly Row[] = [
-  ...both("66.0F38.W0 18", "VBROADCASTSS Vx,Udq", A.broadcast(4), YES2),
+  ...both("66.0F38.W0 18", "VBROADCASTSS Vx,Udq", A.broadcast(4), AVX2_BOTH),
   row("VEX.256.66.0F38.W0 19", "VBROADCASTSD Vqq,Udq", A.broadcast(8), AVX2_ONLY),
-  ...both("66.0F38.W0 78", "VPBROADCASTB Vx,Wb", A.broadcast(1), YES2),
-  ...both("66.0F38.W0 79", "VPBROADCASTW Vx,Ww", A.broadcast(2), YES2),
-  ...both("66.0F38.W0 58", "VPBROADCASTD Vx,Wd", A.broadcast(4), YES2),
-  ...both("66.0F38.W0 59", "VPBROADCASTQ Vx,Wq", A.broadcast(8), YES2),
+  ...both("66.0F38.W0 78", "VPBROADCASTB Vx,Wb", A.broadcast(1), AVX2_BOTH),
+  ...both("66.0F38.W0 79", "VPBROADCASTW Vx,Ww", A.broadcast(2), AVX2_BOTH),
+  ...both("66.0F38.W0 58", "VPBROADCASTD Vx,Wd", A.broadcast(4), AVX2_BOTH),
+  ...both("66.0F38.W0 59", "VPBROADCASTQ Vx,Wq", A.broadcast(8), AVX2_BOTH),
   row("VEX.256.66.0F38.W0 5A", "VBROADCASTI128 Vqq,Mdq", A.broadcast(16), AVX2_ONLY),
   row("VEX.256.66.0F3A.W0 38", "VINSERTI128 Vqq,Hqq,Wdq,Ib", A.insert128, AVX2_ONLY),
   row("VEX.256.66.0F3A.W0 39", "VEXTRACTI128 Wdq,Vqq,Ib", A.extract128, AVX2_ONLY),
@@ -136,16 +136,16 @@ const AVX2: readonly Row[] = [
   row("VEX.256.66.0F38.W0 16", "VPERMPS Vqq,Hqq,Wqq", A2.permuteDwords, AVX2_ONLY),
   row("VEX.256.66.0F3A.W1 00", "VPERMQ Vqq,Wqq,Ib", A2.permuteQuads, AVX2_ONLY),
   row("VEX.256.66.0F3A.W1 01", "VPERMPD Vqq,Wqq,Ib", A2.permuteQuads, AVX2_ONLY),
-  ...both("66.0F3A.W0 02", "VPBLENDD Vx,Hx,Wx,Ib", S.blendImmediate("i32x4"), YES2),
-  ...both("66.0F38.W0 47", "VPSLLVD Vx,Hx,Wx", A2.shiftEach("shl", "i32x4"), YES2),
-  ...both("66.0F38.W1 47", "VPSLLVQ Vx,Hx,Wx", A2.shiftEach("shl", "i64x2"), YES2),
-  ...both("66.0F38.W0 45", "VPSRLVD Vx,Hx,Wx", A2.shiftEach("shr_u", "i32x4"), YES2),
-  ...both("66.0F38.W1 45", "VPSRLVQ Vx,Hx,Wx", A2.shiftEach("shr_u", "i64x2"), YES2),
-  ...both("66.0F38.W0 46", "VPSRAVD Vx,Hx,Wx", A2.shiftEachSigned, YES2),
-  ...both("66.0F38.W0 8C", "VPMASKMOVD Vx,Hx,Mx", A.maskLoad(4), YES2),
-  ...both("66.0F38.W1 8C", "VPMASKMOVQ Vx,Hx,Mx", A.maskLoad(8), YES2),
-  ...both("66.0F38.W0 8E", "VPMASKMOVD Mx,Hx,Vx", A.maskStore(4), YES2),
-  ...both("66.0F38.W1 8E", "VPMASKMOVQ Mx,Hx,Vx", A.maskStore(8), YES2),
+  ...both("66.0F3A.W0 02", "VPBLENDD Vx,Hx,Wx,Ib", S.blendImmediate("i32x4"), AVX2_BOTH),
+  ...both("66.0F38.W0 47", "VPSLLVD Vx,Hx,Wx", A2.shiftEach("shl", "i32x4"), AVX2_BOTH),
+  ...both("66.0F38.W1 47", "VPSLLVQ Vx,Hx,Wx", A2.shiftEach("shl", "i64x2"), AVX2_BOTH),
+  ...both("66.0F38.W0 45", "VPSRLVD Vx,Hx,Wx", A2.shiftEach("shr_u", "i32x4"), AVX2_BOTH),
+  ...both("66.0F38.W1 45", "VPSRLVQ Vx,Hx,Wx", A2.shiftEach("shr_u", "i64x2"), AVX2_BOTH),
+  ...both("66.0F38.W0 46", "VPSRAVD Vx,Hx,Wx", A2.shiftEachSigned, AVX2_BOTH),
+  ...both("66.0F38.W0 8C", "VPMASKMOVD Vx,Hx,Mx", A.maskLoad(4), AVX2_BOTH),
+  ...both("66.0F38.W1 8C", "VPMASKMOVQ Vx,Hx,Mx", A.maskLoad(8), AVX2_BOTH),
+  ...both("66.0F38.W0 8E", "VPMASKMOVD Mx,Hx,Vx", A.maskStore(4), AVX2_BOTH),
+  ...both("66.0F38.W1 8E", "VPMASKMOVQ Mx,Hx,Vx", A.maskStore(8), AVX2_BOTH),
   ...gathers("90", "VPGATHERD", 4, ["D", "Q"]),
   ...gathers("91", "VPGATHERQ", 8, ["D", "Q"]),
   ...gathers("92", "VGATHERD", 4, ["PS", "PD"]),

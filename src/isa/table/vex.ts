@@ -1,3 +1,4 @@
+import { assert } from "../../base/assert.ts";
 import { type Attributes, type Row, row, type Semantics } from "./row.ts";
 
 /**
@@ -37,6 +38,8 @@ export function promoted(rows: readonly Row[], promotions: readonly Promotion[])
   return promotions.flatMap((promotion) => {
     const names = new Set(promotion.mnemonics.split(" "));
     const sources = rows.filter((row) => names.has(row.mnemonic) && !row.operands.some((code) => /^[PQN]/.test(code)));
+    const missing = [...names].filter((name) => !sources.some(({ mnemonic }) => mnemonic === name));
+    assert(missing.length === 0, `no rows to promote: ${missing.join(" ")}`);
     return promotion.lengths.flatMap((length, n) =>
       sources.map((source) => promote(source, promotion, length, promotion.features[n]!)),
     );
