@@ -20,6 +20,10 @@ const HELP = { short: "h", help: "Show this help." } as const;
 
 const RUN_OPTIONS = {
   kernel: { value: "FILE", help: "Boot this bzImage, ELF file with a PVH entry, or multiboot kernel." },
+  firmware: {
+    value: "FILE",
+    help: "Start this PC BIOS, such as SeaBIOS, which boots from the disks; instead of a kernel.",
+  },
   initrd: { value: "FILE", help: "Initial RAM disk; the first module of a multiboot or PVH kernel." },
   module: {
     value: "FILE[ WORDS]",

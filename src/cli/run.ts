@@ -45,9 +45,10 @@ function adviceFor(argument: string): string {
 
 /** What the options ask of the SDK. Throws UserError. */
 export function machineOptions(values: ValuesOf<typeof RUN>, inputIsTerminal: boolean): MachineOptions {
-  const { kernel, initrd, append, image, mirror, memory, cpu, exec } = values;
+  const { kernel, firmware, initrd, append, image, mirror, memory, cpu, exec } = values;
   return {
     kernel,
+    firmware,
     initrd,
     append,
     image,

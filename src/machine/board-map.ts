@@ -14,6 +14,8 @@ export const PORT = {
   DEBUG_EXIT: { first: 0xf4, length: 4 },
   COM2: { first: 0x2f8, length: 8 },
   COM1: { first: 0x3f8, length: 8 },
+  FIRMWARE_DEBUG: { first: 0x402, length: 1 },
+  FW_CFG: { first: 0x510, length: 2 },
   PM1_EVENT: { first: 0x600, length: 4 },
   PM1_CONTROL: { first: 0x604, length: 2 },
   PM_TIMER: { first: 0x608, length: 4 },
@@ -42,8 +44,17 @@ export const TIMER_GSI = 2;
 export const SLEEP_TYPE_S5 = 5;
 export const PM_TIMER_BITS = 32;
 
-/** PCI functions by bus << 8 | device << 3 | function: a bare host bridge, as PCI buses must have one. */
-export const HOST_BRIDGE = { address: 0, vendorId: 0x1b36, deviceId: 0x0008 } as const;
+/**
+ * PCI functions by bus << 8 | device << 3 | function: a bare host bridge, as PCI buses must have one. Its
+ * subsystem tells firmware that fw_cfg is worth asking.
+ */
+export const HOST_BRIDGE = {
+  address: 0,
+  vendorId: 0x1b36,
+  deviceId: 0x0008,
+  subsystemVendorId: 0x1af4,
+  subsystemId: 0x1100,
+} as const;
 
 /** Slots from here on are for devices. */
 export const PCI_FIRST_DEVICE = 1;

@@ -12,6 +12,7 @@ import { TimerQueue } from "../bus/timer.ts";
 import { A20Gate } from "../device/a20-gate.ts";
 import { AcpiPm } from "../device/acpi-pm.ts";
 import { DebugConsole, DebugExit, PostPort } from "../device/debug-ports.ts";
+import { FwCfg } from "../device/fw-cfg.ts";
 import { I8042 } from "../device/i8042.ts";
 import { PcTestdev } from "../device/pc-testdev.ts";
 import { PciConfigPorts } from "../device/pci/config-ports.ts";
@@ -39,6 +40,9 @@ export interface BoardConfig {
   readonly debugExit?: boolean | undefined;
   /** Whether there is a pc-testdev. */
   readonly testDevice?: boolean | undefined;
+  /** Whether firmware runs, which is told about the machine and shown where its console is. */
+  readonly firmware?: boolean | undefined;
+  readonly vcpus?: number | undefined;
 }
 
 export interface BoardGlue {
@@ -119,11 +123,13 @@ export class Board {
     this.claim("rtc", PORT.RTC, rtc);
     this.claim("post", PORT.POST, this.post);
     const testDevice = config.testDevice ? [this.addTestDevice()] : [];
-    const bridges = [...this.addKeyboardController(), ...this.addPci(glue)];
+    const bridges = [...this.addKeyboardController(), ...this.addPci(glue), ...this.addFwCfg(config)];
     this.devices = [this.com1, this.com2, this.pm, rtc, ...bridges, ...testDevice];
     if (config.debugExit) this.claim("debug-exit", PORT.DEBUG_EXIT, this.createDebugExit());
     if (glue.debugConsole) {
       this.claim("debug-console", PORT.DEBUG_CONSOLE, new DebugConsole({ backend: glue.debugConsole }));
+      if (config.firmware)
+        this.claim("firmware-debug", PORT.FIRMWARE_DEBUG, new DebugConsole({ backend: glue.debugConsole }));
     }
   }
 
@@ -201,6 +207,13 @@ export class Board {
     return device;
   }
 
+  private addFwCfg({ firmware, vcpus = 1 }: BoardConfig): Device[] {
+    if (!firmware) return [];
+    const fwCfg = new FwCfg({ cpus: vcpus, files: new Map([["etc/sercon-port", word(PORT.COM1.first)]]) });
+    this.claim("fw-cfg", PORT.FW_CFG, fwCfg);
+    return [fwCfg];
+  }
+
   private addPci({ disks = [], networks = [], random, memory }: BoardGlue): Device[] {
     const resetControl = new ResetControl({ onReset: this.onReset });
     const others = new Map([[RESET_CONTROL_PORT - PORT.PCI_CONFIG.first, resetControl]]);
@@ -220,4 +233,8 @@ export class Board {
     const rng = random ? [virtio(new VirtioRng(random), PCI_CLASS.OTHER)] : [];
     return [resetControl, config, ...blocks, ...cards, ...rng];
   }
+}
+
+function word(value: number): Uint8Array {
+  return Uint8Array.of(value & 0xff, value >> 8);
 }

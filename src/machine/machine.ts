@@ -5,21 +5,28 @@ import type { Random } from "../base/random.ts";
 import { create } from "../base/struct-layout.ts";
 import type { SignalMsi } from "../device/pci/msix.ts";
 import { writeAcpiTables } from "../firmware/acpi/build.ts";
+import { biosRange, writeBios } from "../firmware/bios.ts";
 import type { BootModule } from "../firmware/boot-request.ts";
 import type { BootMode } from "../firmware/initial-state.ts";
 import { loadKernel } from "../firmware/kernel.ts";
-import { ramRanges, systemMemoryMap } from "../firmware/memory-map.ts";
+import { type MemoryRange, ramRanges, systemMemoryMap } from "../firmware/memory-map.ts";
 import type { Engine, Vm } from "../kvm/engine.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import {
   KVM_CAP_IRQ_ROUTING,
   KVM_CAP_IRQCHIP,
   KVM_CAP_PIT2,
+  KVM_CAP_READONLY_MEM,
   KVM_CAP_SET_IDENTITY_MAP_ADDR,
   KVM_CAP_SET_TSS_ADDR,
 } from "../spec/kvm/capability.ts";
 import type { KvmCpuid2 } from "../spec/kvm/vcpu-struct.ts";
-import { KVM_PIT_SPEAKER_DUMMY, kvm_pit_config, kvm_userspace_memory_region } from "../spec/kvm/vm-struct.ts";
+import {
+  KVM_MEM_READONLY,
+  KVM_PIT_SPEAKER_DUMMY,
+  kvm_pit_config,
+  kvm_userspace_memory_region,
+} from "../spec/kvm/vm-struct.ts";
 import type { CpuIdentity } from "../spec/x86/cpu-model.ts";
 import { acpiDescription } from "./acpi-description.ts";
 import { Board, type BoardDisk, type BoardNetwork, type BoardState } from "./board.ts";
@@ -56,6 +63,14 @@ export interface BootSource {
   readonly mode?: BootMode | undefined;
 }
 
+/** Firmware that finds something to boot by itself. */
+export interface FirmwareSource {
+  /** A PC BIOS of 64 to 256 KiB. */
+  readonly firmware: Uint8Array;
+  /** What messages call its file. */
+  readonly firmwareName: string;
+}
+
 export interface MachineConfig {
   /** Bytes of RAM: a whole number of MiB from 32 MiB to 3 GiB. */
   readonly memorySize: number;
@@ -65,7 +80,7 @@ export interface MachineConfig {
   readonly hostCpu?: CpuIdentity | undefined;
   /** Number of vCPUs; 1 if not given. */
   readonly vcpus?: number | undefined;
-  readonly boot: BootSource;
+  readonly boot: BootSource | FirmwareSource;
   /** Whether a write of V to port 0xf4 ends the machine with status (V << 1) | 1. */
   readonly debugExit?: boolean | undefined;
   /** Whether there is a pc-testdev. */
@@ -123,7 +138,7 @@ export class Machine {
     this.engine = glue.engine;
     this.alarm = glue.alarm;
     this.control = glue.control ?? new MachineControl();
-    this.vm = createVm(glue.engine, config.memorySize);
+    this.vm = createVm(glue.engine, config);
     const cpuid = cpuidOf(config, glue.engine);
     this.longMode = hasFeature(cpuid, "lm");
     this.vcpus = [createVcpu(this.vm, vcpuCpuid(cpuid, 0, this.processors))];
@@ -209,7 +224,8 @@ export class Machine {
     const signalMsi: SignalMsi = (low, high, data) => void this.vm.signalMsi(low, high, data);
     const { disks, networks, random } = glue;
     const { memory } = this.vm;
-    return new Board(this.config, {
+    const config = { ...this.config, firmware: "firmware" in this.config.boot };
+    return new Board(config, {
       ...{
         clock,
         serial,
@@ -228,6 +244,8 @@ export class Machine {
 
   private load(): void {
     const { memorySize, boot } = this.config;
+    // the processor begins in the firmware, in the state after a reset
+    if ("firmware" in boot) return writeBios(this.vm.memory, boot.firmware, biosOf(boot));
     const rsdp = writeAcpiTables(this.vm.memory, acpiDescription(this.processors));
     const memoryMap = systemMemoryMap(memorySize);
     const initial = loadKernel(this.vm.memory, { ...boot, memoryMap, rsdp, longMode: this.longMode });
@@ -267,20 +285,30 @@ function checkConfig({ memorySize, vcpus = 1 }: MachineConfig, engine: Engine): 
   }
 }
 
-function createVm(engine: Engine, memorySize: number): Vm {
-  const vm = engine.createVm({ maxMemory: memorySize });
-  let userspace_addr = vm.mmap(memorySize);
-  ramRanges(memorySize).forEach(({ addr, size }, slot) => {
-    const region = { slot, guest_phys_addr: addr, memory_size: size, userspace_addr };
-    vm.setUserMemoryRegion(create(kvm_userspace_memory_region, region));
-    userspace_addr += size;
+function createVm(engine: Engine, { memorySize, boot }: MachineConfig): Vm {
+  const rom = "firmware" in boot ? biosOf(boot) : undefined;
+  const vm = engine.createVm({ maxMemory: memorySize + (rom?.size ?? 0) });
+  const readOnly = engine.checkExtension(KVM_CAP_READONLY_MEM) > 0 ? KVM_MEM_READONLY : 0;
+  const ram = ramRanges(memorySize);
+  ram.forEach((range, slot) => {
+    addMemory(vm, slot, range, 0);
   });
+  if (rom) addMemory(vm, ram.length, rom, readOnly);
   if (engine.checkExtension(KVM_CAP_SET_IDENTITY_MAP_ADDR) > 0) vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS);
   if (engine.checkExtension(KVM_CAP_SET_TSS_ADDR) > 0) vm.setTssAddr(TSS_ADDRESS);
   vm.createIrqchip();
   vm.createPit2(create(kvm_pit_config, { flags: KVM_PIT_SPEAKER_DUMMY }));
   vm.setGsiRouting(boardRouting());
   return vm;
+}
+
+function addMemory(vm: Vm, slot: number, { addr, size }: MemoryRange, flags: number): void {
+  const region = { slot, flags, guest_phys_addr: addr, memory_size: size, userspace_addr: vm.mmap(size) };
+  vm.setUserMemoryRegion(create(kvm_userspace_memory_region, region));
+}
+
+function biosOf({ firmware, firmwareName }: FirmwareSource): MemoryRange {
+  return biosRange(firmware, firmwareName);
 }
 
 function createVcpu(vm: Vm, cpuid: KvmCpuid2): Vcpu {

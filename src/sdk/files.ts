@@ -6,12 +6,12 @@ import { concat } from "../image/cpio.ts";
 import { type ExecChannel, prepareExec } from "../image/exec-channel.ts";
 import { EXEC_APPEND } from "../image/exec-protocol.ts";
 import { type Image, type ImageOptions, resolveImage } from "../image/image.ts";
-import type { BootSource } from "../machine/machine.ts";
+import type { BootSource, FirmwareSource } from "../machine/machine.ts";
 import type { FileSource, MachineOptions } from "./options.ts";
 
 /** What the guest finds, and how its command's output is read. */
 export interface BootFiles {
-  readonly boot: BootSource;
+  readonly boot: BootSource | FirmwareSource;
   /** The image that files were taken from. */
   readonly image: Image | undefined;
   readonly exec: ExecChannel | undefined;
@@ -23,6 +23,8 @@ const COMMAND_APPEND = `${EXEC_APPEND} panic=-1`;
 /** Reads the files that the options name, those of an image among them. Throws UserError. */
 export async function loadBootFiles(options: MachineOptions): Promise<BootFiles> {
   checkTogether(options);
+  if (options.firmware !== undefined)
+    return { boot: await loadFirmware(options.firmware), image: undefined, exec: undefined };
   const [given, initrd, modules] = await Promise.all([
     readSource(options.kernel, "kernel"),
     readSource(options.initrd, "initrd"),
@@ -49,7 +51,18 @@ export async function loadBootFiles(options: MachineOptions): Promise<BootFiles>
   return { boot, image, exec: exec?.channel };
 }
 
-function checkTogether({ command, initrd }: MachineOptions): void {
+async function loadFirmware(source: FileSource): Promise<FirmwareSource> {
+  const firmware = (await readSource(source, "firmware"))!;
+  return { firmware, firmwareName: typeof source === "string" ? source : "the firmware" };
+}
+
+function checkTogether({ command, initrd, firmware, kernel, image }: MachineOptions): void {
+  const others = [kernel, image, command, initrd].filter((each) => each !== undefined);
+  if (firmware !== undefined && others.length > 0)
+    throw new UserError(
+      "--firmware boots from disks: --kernel, --initrd, --image and --exec do not go with it",
+      "Leave them out, or --firmware.",
+    );
   if (command === undefined || initrd === undefined) return;
   throw new UserError(
     "--exec and --initrd do not go together: a command is run by the root of an image",

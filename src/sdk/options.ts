@@ -32,6 +32,8 @@ export interface MachineOptions {
    * unpacked here if possible and entered where it is linked, so it does not choose a random address (KASLR).
    */
   readonly kernel?: FileSource | undefined;
+  /** A PC BIOS, 64 to 256 KiB, that finds something to boot on the disks; instead of a kernel. */
+  readonly firmware?: FileSource | undefined;
   /** The initial RAM disk. By default the image's if it is the image that boots, or if `command` is given; else none. */
   readonly initrd?: FileSource | undefined;
   readonly modules?: readonly ModuleSource[] | undefined;

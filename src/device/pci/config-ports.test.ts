@@ -7,7 +7,7 @@ import { HostBridge } from "./host-bridge.ts";
 function create() {
   let resets = 0;
   const resetControl = new ResetControl({ onReset: () => resets++ });
-  const bridge = new HostBridge({ vendorId: 0x1b36, deviceId: 0x0008 });
+  const bridge = new HostBridge({ vendorId: 0x1b36, deviceId: 0x0008, subsystemVendorId: 0x1111, subsystemId: 0x2222 });
   const config = new PciConfigPorts(new Map([[0, bridge]]), new Map([[1, resetControl]]));
   const ports = new PortSpace();
   ports.claim("pci", 0xcf8, 8, config);
