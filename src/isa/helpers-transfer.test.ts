@@ -55,6 +55,14 @@ describe("IRET", () => {
     expect([machine.gpr("rsp"), machine.selector("ss"), machine.get32(CPU.cpl)]).toEqual([0x6000n, 0, 0]);
   });
 
+  test("to an outer level clears null selectors of any RPL", () => {
+    const machine = new HelperMachine().longMode(0);
+    for (const name of ["es", "ds", "fs", "gs"] as const) machine.setSegment(name, 3);
+    frame(machine, 8, 0x1234, SELECTOR.userCode64, EFLAGS.fixed, 0x6000, SELECTOR.userData);
+    machine.call("iret", 64, 0n, EFLAGS.fixed);
+    expect(["es", "ds", "fs", "gs"].map((name) => machine.selector(name as "es"))).toEqual([0, 0, 0, 0]);
+  });
+
   test("to compatibility mode", () => {
     const machine = new HelperMachine().longMode(0);
     frame(machine, 8, 0x1234, SELECTOR.userCode32, EFLAGS.fixed, 0x6000, SELECTOR.userData);

@@ -88,7 +88,18 @@ export async function runInLinux(machine, arch, programs, { deadline } = {}) {
 
 /** @param {Boot} boot */
 const onTskvm = ({ kernel, initrd, append }) =>
-  tskvm(["--kernel", kernel, "--initrd", initrd, `--append=${append}`, "--memory", memory, "--no-reboot"]);
+  tskvm([
+    "--kernel",
+    kernel,
+    "--initrd",
+    initrd,
+    `--append=${append}`,
+    "--cpu",
+    "x86-64-v3",
+    "--memory",
+    memory,
+    "--no-reboot",
+  ]);
 
 /**
  * @param {Arch} arch

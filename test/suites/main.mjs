@@ -1,11 +1,15 @@
 // npm run suites: public CPU suites on tskvm and on QEMU's TCG, against the committed tables.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { decoderTables } from "./decoder-tables.mjs";
 import { kselftest } from "./kselftest.mjs";
 import { kvmUnitTests } from "./kvm-unit-tests.mjs";
 import { improvements, mergeTables, readTable, regressions, writeTable } from "./results.mjs";
+import { singleStep } from "./single-step.mjs";
 import { counts, runEntries } from "./suite.mjs";
+import { testI386 } from "./test-i386.mjs";
 import { test386 } from "./test386.mjs";
+import { testfloat } from "./testfloat.mjs";
 
 /** @typedef {import("./suite.mjs").Suite} Suite */
 
@@ -18,6 +22,11 @@ tables of test/suites/results.
   --kvm-unit-tests DIR   A built kvm-unit-tests; may be repeated, for i386.
   --test386 DIR          An assembled test386.asm.
   --kselftest DIR        The Linux kernel's tools/testing/selftests/x86, built.
+  --test-i386 DIR        A built test-i386.
+  --testfloat DIR        A built Berkeley TestFloat.
+  --decoder-tables DIR   The Linux kernel's tools/perf/arch/x86/tests.
+  --single-step DIR      Real-mode vectors of an 80286: v1_real_mode of
+                         SingleStepTests/80286.
   --deadline SECONDS     For each entry and machine, instead of what the entry is
                          granted.
   --no-qemu              Only tskvm.
@@ -31,6 +40,10 @@ const { values, positionals } = parseArgs({
     "kvm-unit-tests": { type: "string", multiple: true, default: [] },
     test386: { type: "string" },
     kselftest: { type: "string" },
+    "test-i386": { type: "string" },
+    testfloat: { type: "string" },
+    "decoder-tables": { type: "string" },
+    "single-step": { type: "string" },
     deadline: { type: "string" },
     "no-qemu": { type: "boolean", default: false },
     json: { type: "string" },
@@ -80,6 +93,10 @@ const suites = [
   ...values["kvm-unit-tests"].map(kvmUnitTests),
   ...(values.test386 === undefined ? [] : [test386(values.test386)]),
   ...(values.kselftest === undefined ? [] : kselftest(values.kselftest)),
+  ...(values["decoder-tables"] === undefined ? [] : [decoderTables(values["decoder-tables"])]),
+  ...(values["single-step"] === undefined ? [] : [singleStep(values["single-step"])]),
+  ...(values.testfloat === undefined ? [] : [testfloat(values.testfloat)]),
+  ...(values["test-i386"] === undefined ? [] : [testI386(values["test-i386"])]),
 ];
 if (values.help || suites.length === 0) {
   process.stdout.write(help);

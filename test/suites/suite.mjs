@@ -9,7 +9,7 @@ import { describe, isWorse } from "./results.mjs";
  * @property {string} name
  * @property {number} deadline seconds that it is granted
  * @property {(deadline: number) => Promise<Result>} tskvm
- * @property {(deadline: number) => Promise<Result>} qemu
+ * @property {(deadline: number) => Promise<Result>} [qemu] missing: it cannot be asked
  */
 
 /**
@@ -38,7 +38,7 @@ export async function runEntries(entries, { deadline: given, qemu, committed, pr
     const started = performance.now();
     const ours = await repeat(entry.tskvm, deadline, committed[entry.name]?.tskvm);
     const seconds = (performance.now() - started) / 1000;
-    const theirs = qemu ? await repeat(entry.qemu, deadline, committed[entry.name]?.qemu) : undefined;
+    const theirs = qemu && entry.qemu ? await repeat(entry.qemu, deadline, committed[entry.name]?.qemu) : undefined;
     table[entry.name] = { tskvm: ours, ...(theirs && { qemu: theirs }) };
     print(row(entry.name, `${ours.verdict} ${seconds.toFixed(1)} s`, theirs?.verdict ?? "", remark(ours)));
     for (const failure of ours.failures ?? []) print(`    ${failure}`);

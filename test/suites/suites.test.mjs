@@ -1,7 +1,15 @@
+import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { judge as judgeTable, parseTable } from "./decoder-tables.mjs";
+import { judge as judgeSelftest } from "./kselftest.mjs";
 import { judge } from "./kvm-unit-tests.mjs";
+import { readOutcomes } from "./linux-guest.mjs";
+import { readMoo } from "./moo.mjs";
 import { realModeKernel } from "./real-mode-kernel.mjs";
 import { improvements, mergeTables, regressions } from "./results.mjs";
+import { runEntries } from "./suite.mjs";
+import { judge as judgeTestI386 } from "./test-i386.mjs";
+import { judge as judgeTestfloat } from "./testfloat.mjs";
 import { parseUnitTests } from "./unittests-cfg.mjs";
 
 /** @typedef {import("./results.mjs").Result} Result */
@@ -70,4 +78,91 @@ test("the kernel that starts a ROM is a multiboot kernel with addresses", () => 
   const words = new Uint32Array(realModeKernel().slice(0, 32).buffer);
   expect(((words[0] ?? 0) + (words[1] ?? 0) + (words[2] ?? 0)) % 2 ** 32).toBe(0);
   expect(words.slice(3)).toEqual(Uint32Array.of(0x10_0000, 0x10_0000, 0, 0, 0x10_0020));
+});
+
+test("an entry that does worse than the committed table is run again", async () => {
+  const verdicts = [fail("busy"), pass];
+  const tskvm = async () => verdicts.shift() ?? skip;
+  const options = { deadline: undefined, qemu: true, committed: row(pass), print: () => {} };
+  expect(await runEntries([{ name: "one", deadline: 1, tskvm }], options)).toEqual({ one: { tskvm: pass } });
+});
+
+describe("programs in a guest", () => {
+  const output = Buffer.from("boot\n@@begin a\r\nline 1\r\nline 2\r\n\r\n@@end a 3\r\n@@begin b\r\nhangs");
+
+  test("each has its output and status, the last one perhaps none", () => {
+    expect([...readOutcomes({ output })]).toEqual([
+      ["a", { status: 3, output: "line 1\nline 2\n" }],
+      ["b", { status: undefined, output: "hangs" }],
+    ]);
+  });
+
+  test("a selftest's status is its verdict, with the checks that failed", () => {
+    expect(judgeSelftest({ status: 0, output: "" })).toEqual(pass);
+    expect(judgeSelftest({ status: 4, output: "[SKIP] no AMX\n" })).toEqual({
+      verdict: "skip",
+      reason: "[SKIP] no AMX",
+    });
+    const failed = judgeSelftest({ status: 1, output: "[FAIL]\tat 0x12\n[FAIL]\tat 0x13\n" });
+    expect(failed).toEqual(fail("status 1: [FAIL] at N", "at N"));
+  });
+
+  test("test-i386 is compared with the native run but for what the manual leaves open", () => {
+    const run = (/** @type {string} */ text) => ({ status: 0, output: gzipSync(text).toString("base64") });
+    const open = "shldw      A=1 B=2 C=00000011 R=";
+    expect(judgeTestI386(run(`${open}7\naddl 3\n`), `${open}8\naddl 3\n`)).toEqual(pass);
+    expect(judgeTestI386(run("addl 3\n"), "addl 4\n")).toEqual(
+      fail("1 of 2 lines differ from this machine's processor", "addl"),
+    );
+  });
+
+  test("TestFloat's functions are compared one by one", () => {
+    const native = "== f32_add\nno errors\n== f32_sub\nno errors\n";
+    expect(judgeTestfloat({ status: 0, output: native }, native)).toEqual(pass);
+    const failed = judgeTestfloat({ status: 0, output: native.replace(/no errors\n$/, "20 errors\n") }, native);
+    expect(failed).toEqual(fail("1 of 2 functions differ from this machine's processor", "f32_sub"));
+  });
+});
+
+test("decoder tables: lengths count, and refusals of what is there", () => {
+  const text =
+    '{{0x0f, 0x31, }, 2, 0, "", "",\n"0f 31 \\trdtsc  ",},\n{{0xf3, 0xa4, }, 1, 0, "", "",\n"f3 a4 \\trep movsb ",},\n';
+  const lines = parseTable(text);
+  expect(lines.map(({ mnemonic, length }) => [mnemonic, length])).toEqual([
+    ["rdtsc", 2],
+    ["movsb", 1],
+  ]);
+  expect(judgeTable(lines, 64).failures).toEqual(["movsb: 2 bytes instead of 1"]);
+  const refused = { bytes: Uint8Array.of(0x0f, 0x0a), length: 2, mnemonic: "thing" };
+  expect(judgeTable([refused], 64)).toMatchObject({ verdict: "fail", failures: ["thing: refused"] });
+});
+
+test("a MOO file's vectors have registers, memory and exception", () => {
+  const u16 = (/** @type {number} */ value) => [value & 0xff, value >> 8];
+  const u32 = (/** @type {number} */ value) => [...u16(value & 0xffff), ...u16(value >>> 16)];
+  const chunk = (/** @type {string} */ tag, /** @type {number[]} */ data) => [
+    ...Buffer.from(tag),
+    ...u32(data.length),
+    ...data,
+  ];
+  const initial = [
+    ...chunk("REGS", [...u16(3), ...u16(0x1234), ...u16(7)]),
+    ...chunk("RAM ", [...u32(1), ...u32(0x10000), 5]),
+  ];
+  const parts = [
+    ...chunk("NAME", [...u32(3), ...Buffer.from("nop")]),
+    ...chunk("BYTS", [...u32(2), 0x90, 0xf4]),
+    ...chunk("INIT", initial),
+    ...chunk("EXCP", [13, ...u32(0)]),
+  ];
+  const file = Uint8Array.from([...chunk("MOO ", u32(0)), ...chunk("TEST", [...u32(0), ...parts])]);
+  expect(readMoo(file, 10)).toEqual([
+    {
+      name: "nop",
+      length: 1,
+      initial: { registers: { ax: 0x1234, bx: 7 }, memory: [[0x10000, 5]] },
+      final: { registers: {}, memory: [] },
+      exception: 13,
+    },
+  ]);
 });

@@ -55,6 +55,7 @@ import {
   is_v86,
   segment_attributes,
   segment_base,
+  segment_selector,
   segment_limit,
   set_gpr,
   set_stack_pointer,
@@ -160,13 +161,14 @@ function enter_outer(cpu: i32, rip: u64, selector: i32, sp: u64, stackSelector: 
   set_stack_pointer(cpu, sp);
 }
 
-/** The selectors of data segments that the outer level may not use become null; a base stays. [SDM 2A IRET] */
+/** The selectors of data segments that the outer level may not use, and null ones of any RPL, become 0; a base stays. [SDM 2A IRET] */
 function drop_inner_segments(cpu: i32, level: i32): void {
   for (let at = SEGMENTS_es; at <= SEGMENTS_gs; at += SEGMENT_SIZE) {
     const attributes = segment_attributes(cpu, at);
     const conforming = (attributes & (CODE | CONFORMING)) == (CODE | CONFORMING);
     const inner = attributes & PRESENT && !conforming && dpl_of(attributes) < level;
-    if (!inner || at == SEGMENTS_cs || at == SEGMENTS_ss) continue;
+    const isNull = is_null(segment_selector(cpu, at));
+    if (!(inner || isNull) || at == SEGMENTS_cs || at == SEGMENTS_ss) continue;
     const base = segment_base(cpu, at);
     set_null_segment(cpu, at, 0, 0);
     store<u64>(cpu + at + SEGMENT_base, base);
