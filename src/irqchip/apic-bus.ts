@@ -99,7 +99,9 @@ export class ApicBus {
 
   /** Posts an event, one bit of APIC_EVENT, whatever the APIC's state. */
   post(vcpu: number, event: number): number {
-    const before = Atomics.or(this.pages[vcpu]!, APIC_WORD.EVENTS, event);
+    const page = this.pages[vcpu]!;
+    const before = Atomics.or(page, APIC_WORD.EVENTS, event);
+    if (before & event & APIC_EVENT.NMI) Atomics.or(page, APIC_WORD.EVENTS, APIC_EVENT.NMI_AGAIN);
     this.kick(vcpu);
     return before & event ? 0 : 1;
   }

@@ -26,8 +26,8 @@ export const APIC_WORD = {
   ERRORS: 262,
 } as const;
 
-/** Events other than interrupts with a vector. UNHALT ends the sleep of HLT, as KVM's hypercall asks. */
-export const APIC_EVENT = { NMI: 1, SMI: 2, INIT: 4, SIPI: 8, EXTINT: 16, UNHALT: 32 } as const;
+/** Events other than interrupts with a vector. UNHALT ends the sleep of HLT, as KVM's hypercall asks; NMI_AGAIN is an NMI beside one that waits. */
+export const APIC_EVENT = { NMI: 1, SMI: 2, INIT: 4, SIPI: 8, EXTINT: 16, UNHALT: 32, NMI_AGAIN: 64 } as const;
 
 export function getRegister(page: ApicPage, offset: number): number {
   return page[offset >> 2]!;

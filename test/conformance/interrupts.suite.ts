@@ -302,6 +302,13 @@ function interruptsIn(makeSubject: () => Subject, mode: "real" | "protected"): v
       expect(guest.vcpu.getVcpuEvents().nmi).toMatchObject({ masked: 0, pending: 0 });
     });
 
+    test("waits twice while none is handled", () => {
+      const guest = withHandler(ready(program().cli()).hlt().hlt().outTo(1, PORT, 8));
+      for (let n = 0; n < 3; n++) guest.vm.signalMsi(LAPIC, 0, DELIVERY_MODE.NMI << 8);
+      for (let n = 0; n < 2; n++) expect([guest.next(), guest.next()]).toEqual([interrupted(2), interrupted(3)]);
+      nothing(guest);
+    });
+
     test("wakes HLT with interrupts off", () => {
       const guest = withHandler(ready(program().cli()).hlt().outTo(1, PORT, 8));
       nothing(guest);

@@ -6,6 +6,12 @@ import { KVM_CPUID_FEATURES, KVM_CPUID_SIGNATURE, KVM_FEATURE, KVM_SIGNATURE } f
 import { KVM_CPUID_FLAG_SIGNIFCANT_INDEX, type KvmCpuid2, kvm_cpuid2 } from "../../spec/kvm/vcpu-struct.ts";
 import { CR4, XCR0 } from "../../spec/x86/control-register.ts";
 import { CPUID_FEATURE } from "../../spec/x86/cpuid.ts";
+import {
+  CPUID_EXTENDED_TOPOLOGY,
+  LEVEL_TYPE_CORE,
+  LEVEL_TYPE_SHIFT,
+  LEVEL_TYPE_THREAD,
+} from "../../spec/x86/cpuid-topology.ts";
 import { XSAVE_COMPONENTS } from "../../spec/x86/xsave.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 
@@ -133,6 +139,9 @@ function baseEntries(): Entry[] {
     entry(5, { eax: 64, ebx: 64 }),
     entry(6),
     entry(7, indexed),
+    // threads and cores; who places the vCPU fills in how many
+    entry(CPUID_EXTENDED_TOPOLOGY, { ...indexed, ecx: LEVEL_TYPE_THREAD << LEVEL_TYPE_SHIFT }),
+    entry(CPUID_EXTENDED_TOPOLOGY, { ...indexed, index: 1, ecx: (LEVEL_TYPE_CORE << LEVEL_TYPE_SHIFT) | 1 }),
     entry(KVM_CPUID_SIGNATURE, {
       eax: KVM_CPUID_FEATURES,
       ebx: KVM_SIGNATURE[0],

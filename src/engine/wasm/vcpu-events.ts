@@ -30,6 +30,8 @@ export interface EventsGlue {
 export class VcpuEvents {
   readonly #glue: EventsGlue;
   nmiPending = false;
+  /** One more waits: the processor holds one while it handles another, and two while it handles none. [KVM process_nmi] */
+  #nmiAgain = false;
   /** Delivered at the next entry whatever masks it: vectors queued by KVM_INTERRUPT or a restored state, or -1. */
   #interrupt = NONE;
   #nmi = false;
@@ -61,6 +63,12 @@ export class VcpuEvents {
     this.#exception = vector;
     this.#exceptionError = NONE;
     return true;
+  }
+
+  /** An NMI came. */
+  raiseNmi(): void {
+    this.#nmiAgain = this.nmiPending && !this.#nmi && !this.#nmiMasked;
+    this.nmiPending = true;
   }
 
   /** RFLAGS.IF */
@@ -150,6 +158,7 @@ export class VcpuEvents {
   /** INIT: nothing is pending, NMIs are let in. */
   reset(): void {
     this.nmiPending = false;
+    this.#nmiAgain = false;
     this.#interrupt = NONE;
     this.#nmi = false;
     this.#exception = NONE;
@@ -188,7 +197,10 @@ export class VcpuEvents {
     this.#interrupt = interrupt.injected ? interrupt.nr : NONE;
     this.#nmi = nmi.injected !== 0;
     cells.setI32(CPU.nmiMasked, nmi.masked ? 1 : 0);
-    if (flags & KVM_VCPUEVENT_VALID_NMI_PENDING) this.nmiPending = nmi.pending !== 0;
+    if (flags & KVM_VCPUEVENT_VALID_NMI_PENDING) {
+      this.nmiPending = nmi.pending !== 0;
+      this.#nmiAgain = false;
+    }
     if (!(flags & KVM_VCPUEVENT_VALID_SHADOW)) return;
     const { shadow } = interrupt;
     const sti = shadow & KVM_X86_SHADOW_INT_STI ? INHIBIT.sti : 0;
@@ -214,7 +226,8 @@ export class VcpuEvents {
     const interrupts = this.#glue.interrupts();
     if (interrupts === undefined) return;
     this.#glue.lapicSync.toLapic();
-    if (interrupts.lapic.takeEvent(APIC_EVENT.NMI)) this.nmiPending = true;
+    if (interrupts.lapic.takeEvent(APIC_EVENT.NMI)) this.raiseNmi();
+    if (interrupts.lapic.takeEvent(APIC_EVENT.NMI_AGAIN)) this.raiseNmi();
   }
 
   #deliverException(): number {
@@ -240,7 +253,10 @@ export class VcpuEvents {
 
   #deliverNmi(): number {
     if (this.#nmi) this.#nmi = false;
-    else this.nmiPending = false;
+    else {
+      this.nmiPending = this.#nmiAgain;
+      this.#nmiAgain = false;
+    }
     this.#glue.cells.setI32(CPU.nmiMasked, 1);
     return this.#interruptWith(VECTOR.NMI);
   }

@@ -403,7 +403,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
   }
 
   nmi(): void {
-    this.#events.nmiPending = true;
+    this.#events.raiseNmi();
     this.#words.wake();
   }
 

@@ -10,4 +10,5 @@ export const CPUID_1_EDX_HTT = 1 << 28;
 export const CPUID_EXTENDED_TOPOLOGY = 0xb;
 export const CPUID_EXTENDED_TOPOLOGY_V2 = 0x1f;
 export const LEVEL_TYPE_SHIFT = 8;
+export const LEVEL_TYPE_THREAD = 1;
 export const LEVEL_TYPE_CORE = 2;
