@@ -18,7 +18,9 @@ const memoryMiB = 256;
 
 /** In the order in which they run. */
 export function programNames() {
-  return [...readFileSync(`${sources}programs.h`, "utf8").matchAll(/^PROGRAM\((\w+)\)$/gm)].map((match) => match[1] ?? "");
+  return [...readFileSync(`${sources}programs.h`, "utf8").matchAll(/^PROGRAM\((\w+)\)$/gm)].map(
+    (match) => match[1] ?? "",
+  );
 }
 
 /**

@@ -68,7 +68,9 @@ async function* runRound(round, options, guests) {
       if (command === undefined) continue;
       const measured = await runPrograms([...prefix, ...command], options.timeoutSeconds);
       const total = Object.values(measured.programs).reduce((sum, { seconds }) => sum + seconds, 0);
-      say(`round ${round} of ${options.rounds}: ${guest.arch} on ${place}: ${total.toFixed(1)} s ${measured.failure ?? ""}`);
+      say(
+        `round ${round} of ${options.rounds}: ${guest.arch} on ${place}: ${total.toFixed(1)} s ${measured.failure ?? ""}`,
+      );
       yield { arch: guest.arch, place, round, ...measured };
     }
   }
@@ -94,7 +96,14 @@ const summaries = ({ architectures, programs, places }, runs) =>
 function save(options, conditions, runs) {
   if (options.json === undefined) return;
   const { json, help: _, ...rest } = options;
-  const result = { format: 1, benchmark: "programs", ...conditions, options: rest, summary: summaries(options, runs), runs };
+  const result = {
+    format: 1,
+    benchmark: "programs",
+    ...conditions,
+    options: rest,
+    summary: summaries(options, runs),
+    runs,
+  };
   mkdirSync(dirname(json), { recursive: true });
   writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
 }

@@ -8,7 +8,8 @@ import { median, medianRatio } from "../common/statistics.mjs";
 const tolerance = { ratio: 1.5, seconds: 0.3 };
 
 /** The geometric mean. @param {number[]} values */
-export const geometricMean = (values) => Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+export const geometricMean = (values) =>
+  Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 
 /**
  * What is wrong with the measurements: other checksums than the first, clocks that disagree with the host's.
@@ -24,9 +25,11 @@ export function findFaults(runs) {
       const expected = sums.get(key) ?? checksum;
       sums.set(key, expected);
       if (checksum !== expected) faults.push(`${key} on ${place}: checksum ${checksum}, elsewhere ${expected}`);
-      const [less, more] = [seconds, hostSeconds].sort((a, b) => a - b);
+      const [less, more] = [Math.min(seconds, hostSeconds), Math.max(seconds, hostSeconds)];
       if (more > less * tolerance.ratio + tolerance.seconds)
-        faults.push(`${key} on ${place}: ${seconds.toFixed(2)} s by its clock, ${hostSeconds.toFixed(2)} s by the host's`);
+        faults.push(
+          `${key} on ${place}: ${seconds.toFixed(2)} s by its clock, ${hostSeconds.toFixed(2)} s by the host's`,
+        );
     }
     return faults;
   });
@@ -72,7 +75,11 @@ export function formatReport(summaries, places) {
     ...others.map((place) => format(speed[place], 2)),
   ]);
   for (const arch of new Set(summaries.map((summary) => summary.arch)))
-    rows.push([`geometric mean, ${arch}`, ...places.map(() => ""), ...others.map((place) => meanOf(summaries, arch, place))]);
+    rows.push([
+      `geometric mean, ${arch}`,
+      ...places.map(() => ""),
+      ...others.map((place) => meanOf(summaries, arch, place)),
+    ]);
   return markdownTable(["program", ...places.map((p) => `${p}, s`), ...others.map((p) => `speed against ${p}`)], rows);
 }
 

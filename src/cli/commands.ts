@@ -59,6 +59,7 @@ const RUN_OPTIONS = {
     value: "auto|wasm|host",
     help: "What executes the guest: wasm, the software CPU; host, this machine's own by /dev/kvm; auto, the default, takes host where `tskvm doctor` finds it good.",
   },
+  jit: { value: "auto|off", help: "Whether hot guest code is compiled (auto, the default) or everything interpreted." },
   exec: {
     value: "COMMAND",
     help: "Run a shell command in the guest; its output and exit status become tskvm's. Input that is no terminal is passed to it.",

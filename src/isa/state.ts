@@ -210,6 +210,8 @@ export const CPU = place([
   // Hash table from (host address, mode) to record: absolute address and entries - 1
   ["codeMap", 4],
   ["codeMapMask", 4],
+  // Counts writes of this vCPU to pages of decoded code
+  ["codeWrites", 4],
   // Counters
   ["tlbMisses", 8],
   ["tlbFlushes", 8],

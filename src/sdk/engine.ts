@@ -9,6 +9,10 @@ export const ENGINES = ["auto", "wasm", "host"] as const;
 /** "wasm" is the software CPU, "host" the machine's own /dev/kvm; "auto" takes the best there is. */
 export type EngineName = (typeof ENGINES)[number];
 
+export const JIT_MODES = ["auto", "off"] as const;
+/** Whether the wasm engine compiles hot guest code in a thread of its own, or interprets everything. */
+export type JitMode = (typeof JIT_MODES)[number];
+
 /** An engine that is there. */
 export type ChosenEngine = "wasm" | "host";
 

@@ -20,7 +20,7 @@ export { type CpuDump, formatCpuDump } from "../machine/cpu-dump.ts";
 export type { Outcome } from "../machine/outcome.ts";
 export { type CpuModels, cpuModels } from "./cpu-models.ts";
 export { type EngineReport, examineEngines } from "./doctor.ts";
-export { ENGINES, type EngineName } from "./engine.ts";
+export { ENGINES, type EngineName, JIT_MODES, type JitMode } from "./engine.ts";
 export { ConsoleTail, commandLost, describeOutcome, type ExecResult, exec } from "./exec.ts";
 export type { GuestCommand } from "./guest-command.ts";
 export type { Machine, MachineStats } from "./machine.ts";

@@ -9,6 +9,7 @@ import { MachineControl, REQUEST } from "../machine/control.ts";
 import type { MachineConfig } from "../machine/machine.ts";
 import type { Outcome } from "../machine/outcome.ts";
 import { deferred } from "./deferred.ts";
+import type { JitMode } from "./engine.ts";
 import type { BootFiles } from "./files.ts";
 import { followCommand, type GuestCommand } from "./guest-command.ts";
 import { GuestStream } from "./guest-stream.ts";
@@ -35,6 +36,7 @@ interface MachineParts {
   readonly files: BootFiles;
   /** Without it the machine runs on the host engine. */
   readonly modules: WasmModules | undefined;
+  readonly jit: JitMode;
   readonly disks: readonly DiskOptions[];
   readonly network: GuestNetwork | undefined;
 }
@@ -60,7 +62,7 @@ export class Machine {
   #stats: MachineStats;
   #startTime = 0;
 
-  private constructor(worker: Worker, { config, files, modules, disks, network }: MachineParts) {
+  private constructor(worker: Worker, { config, files, modules, jit, disks, network }: MachineParts) {
     const console = createChannel();
     const command = files.exec && createChannel();
     this.#stats = { engine: modules ? "wasm" : "host", instructions: modules && 0, seconds: 0 };
@@ -68,7 +70,7 @@ export class Machine {
     this.console = new GuestStream(this.#openPort(console));
     this.command = files.exec && followCommand(this.#openPort(command!), files.exec, () => this.#stopQuietly());
     this.#worker = worker;
-    this.#setUp({ config, modules, console, command, disks, network: network?.card });
+    this.#setUp({ config, modules, jit, console, command, disks, network: network?.card });
     network?.attach(() => this.#kick());
     this.exited = this.#end.promise;
     this.exited.then(this.#release, this.#release);

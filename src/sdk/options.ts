@@ -3,7 +3,7 @@ import { UserError } from "../base/assert.ts";
 import type { Arch } from "../image/catalog.ts";
 import type { Progress } from "../image/progress.ts";
 import { checkMemorySize } from "../machine/memory-size.ts";
-import type { EngineName } from "./engine.ts";
+import type { EngineName, JitMode } from "./engine.ts";
 import type { NetworkOptions } from "./network.ts";
 
 /** A file: its path, or its bytes. */
@@ -59,6 +59,8 @@ export interface MachineOptions {
   readonly cpu?: string | undefined;
   /** "auto" by default. */
   readonly engine?: EngineName | undefined;
+  /** "auto" by default. */
+  readonly jit?: JitMode | undefined;
   /** Whether a write of V to port 0xf4 ends the machine with status (V << 1) | 1. */
   readonly debugExit?: boolean | undefined;
   /** Whether there is QEMU's pc-testdev: interrupt lines at port 0x2000, echo ports at 0xe0, memory at 0xff000000. */

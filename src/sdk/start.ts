@@ -28,8 +28,8 @@ export async function startMachine(options: MachineOptions = {}): Promise<Machin
       onReset,
       vcpus: options.cpus,
     };
-    const { disks = [] } = options;
-    const machine = await Machine.start(worker, { config, files, modules, disks, network: holdings.network });
+    const { disks = [], jit = "auto" } = options;
+    const machine = await Machine.start(worker, { config, files, modules, jit, disks, network: holdings.network });
     const release = () => holdings.release();
     machine.exited.then(release, release);
     return machine;

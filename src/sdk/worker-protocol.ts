@@ -4,6 +4,7 @@ import type { SharedChannel } from "../backend/chardev/ring-backend.ts";
 import type { WasmModules } from "../engine/wasm/library.ts";
 import type { MachineConfig } from "../machine/machine.ts";
 import type { Outcome } from "../machine/outcome.ts";
+import type { JitMode } from "./engine.ts";
 import type { NetworkCard } from "./network.ts";
 import type { DiskOptions } from "./options.ts";
 import type { RunningVcpu } from "./running-vcpu.ts";
@@ -13,6 +14,7 @@ export interface WorkerSetup {
   readonly config: MachineConfig;
   /** The wasm engine's code; without it the machine runs on the host engine. */
   readonly modules: WasmModules | undefined;
+  readonly jit: JitMode;
   /** COM1 and, if a command runs there, COM2. */
   readonly console: SharedChannel;
   readonly command: SharedChannel | undefined;

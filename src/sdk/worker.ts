@@ -9,12 +9,14 @@ import { assert, UserError } from "../base/assert.ts";
 import { HostEngine } from "../engine/host/engine.ts";
 import { HostVcpu } from "../engine/host/vcpu.ts";
 import { WasmEngine } from "../engine/wasm/engine.ts";
+import type { JitOptions } from "../engine/wasm/vcpu-host.ts";
 import { WasmVm } from "../engine/wasm/vm.ts";
 import { KvmError } from "../kvm/errno.ts";
 import type { BoardDisk } from "../machine/board.ts";
 import { MachineControl } from "../machine/control.ts";
 import { Machine } from "../machine/machine.ts";
 import { ENOMEM } from "../spec/kvm/errno.ts";
+import { CompileThread } from "./compile-thread.ts";
 import { HostClock } from "./host-clock.ts";
 import { HostRandom } from "./host-random.ts";
 import type { DiskOptions } from "./options.ts";
@@ -25,6 +27,15 @@ import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.
 interface Consoles {
   readonly serial: RingBackend;
   readonly serial2: RingBackend | undefined;
+}
+
+/** Looks that find a block at work before it is compiled: see RegionGlue. */
+const THRESHOLD = 2;
+
+const compileInThread: JitOptions = (memory) => ({ compiler: new CompileThread(memory), threshold: THRESHOLD });
+
+function jitOf({ jit }: WorkerSetup): JitOptions | undefined {
+  return jit === "off" ? undefined : compileInThread;
 }
 
 function post(message: WorkerMessage): void {
@@ -41,7 +52,7 @@ interface MachineParts {
 function createMachine(setup: WorkerSetup, { consoles, disks, clock, processors }: MachineParts): Machine {
   const random = new HostRandom();
   return new Machine(setup.config, {
-    engine: setup.modules ? new WasmEngine(setup.modules, clock, random) : new HostEngine(),
+    engine: setup.modules ? new WasmEngine(setup.modules, clock, random, jitOf(setup)) : new HostEngine(),
     clock,
     ...consoles,
     disks,

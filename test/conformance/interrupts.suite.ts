@@ -403,9 +403,16 @@ function interruptsIn(makeSubject: () => Subject, mode: "real" | "protected"): v
       const subject = makeSubject();
       const guest = new Guest(subject, mode, { irqchip: true, bigReal: mode === "real" });
       handle(guest, 0x50);
-      guest.start(ioapicEntry(enableLapic(program()), 5, 0x50).sti().label("sleep").hlt().jump("sleep"));
+      guest.start(
+        ready(ioapicEntry(enableLapic(program()), 5, 0x50))
+          .sti()
+          .label("sleep")
+          .hlt()
+          .jump("sleep"),
+      );
       const event = subject.engine.createEventFd();
       guest.vm.irqfd(create(kvm_irqfd, { gsi: 5 }), event);
+      guest.next();
       subject.signalFromThread(guest.vcpu, event, 5);
       while (guest.vcpu.run() === EINTR);
       expect(guest.seen()).toEqual(interrupted(0x50));

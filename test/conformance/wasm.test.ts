@@ -4,8 +4,10 @@ import { afterAll } from "vitest";
 import type { Clock } from "../../src/base/clock.ts";
 import { SeededRandom } from "../../src/base/random.ts";
 import { WasmEngine } from "../../src/engine/wasm/engine.ts";
+import { InlineCompiler } from "../../src/engine/wasm/jit/inline-compiler.ts";
 import type { WasmModules } from "../../src/engine/wasm/library.ts";
 import { WasmVcpu } from "../../src/engine/wasm/vcpu.ts";
+import type { JitOptions } from "../../src/engine/wasm/vcpu-host.ts";
 import { SharedEventFd } from "../../src/kvm/eventfd.ts";
 import type { Vcpu } from "../../src/kvm/vcpu.ts";
 import { engineSuite } from "./engine.suite.ts";
@@ -53,9 +55,9 @@ function tell(vcpu: Vcpu, milliseconds?: number, event?: Int32Array): void {
   thread.postMessage({ vcpu: vcpu.shared.kick, event, milliseconds });
 }
 
-function makeSubject(): Subject {
+function makeSubject(jit?: JitOptions): Subject {
   return {
-    engine: new WasmEngine(modules, new CountingClock(), new SeededRandom(1)),
+    engine: new WasmEngine(modules, new CountingClock(), new SeededRandom(1), jit),
     watch: (vcpu) => tell(vcpu),
     kickFromThread: (vcpu, milliseconds) => tell(vcpu, milliseconds),
     signalFromThread: (vcpu, event, milliseconds) => {
@@ -66,3 +68,6 @@ function makeSubject(): Subject {
 }
 
 engineSuite("wasm", makeSubject);
+engineSuite("wasm, every block compiled", () =>
+  makeSubject((memory) => ({ compiler: new InlineCompiler(memory), threshold: 0 })),
+);

@@ -56,6 +56,10 @@ describe.each(readdirSync(FOLDER).filter((name) => name.endsWith(".ins")))("%s",
     for (const line of lines) expectResult(line, "interpreter", bench.interpret(line.program));
   });
 
+  test("compiled", () => {
+    for (const line of lines) expectResult(line, "compiled", bench.compiled(line.program, "block"));
+  });
+
   test("processor", (context) => {
     context.skip(typeof processor === "string", `the processor is no judge here: ${processor}`);
     if (typeof processor === "string") return;

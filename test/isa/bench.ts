@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
-import { CodeCache } from "../../src/engine/wasm/code-cache.ts";
+import { type Block, CodeCache } from "../../src/engine/wasm/code-cache.ts";
 import { generateInterpreter } from "../../src/engine/wasm/interpreter/generate.ts";
+import { InlineCompiler } from "../../src/engine/wasm/jit/inline-compiler.ts";
+import { RegionCache } from "../../src/engine/wasm/jit/region-cache.ts";
+import type { Library } from "../../src/engine/wasm/library.ts";
 import { usesStack } from "../../src/engine/wasm/stack-use.ts";
 import { type CodeSize, DECODE, decode } from "../../src/isa/decoder/decode.ts";
 import { Instruction } from "../../src/isa/decoder/instruction.ts";
@@ -29,6 +32,7 @@ export class Bench {
   readonly #helpers: HelperExports;
   readonly #interpreter: Interpreter;
   readonly #code: CodeCache;
+  readonly #regions: RegionCache;
   readonly #machine: Machine;
   readonly #insn = new Instruction();
   readonly #moment = new Moment(this.#guest.view, this.#guest.cells.base, this.#guest.data);
@@ -48,6 +52,12 @@ export class Bench {
     const interpreter = new WebAssembly.Module(generateInterpreter());
     this.#interpreter = new WebAssembly.Instance(interpreter, { env: { memory }, helpers: imports })
       .exports as unknown as Interpreter;
+    const library = { ...imports, ...this.#interpreter } as unknown as Library;
+    this.#regions = new RegionCache({
+      ...{ cells, library, memory, code: this.#code },
+      ...{ compiler: new InlineCompiler(memory), threshold: 0 },
+    });
+    this.#code.watcher = undefined;
     this.#call("tlb_flush");
   }
 
@@ -69,6 +79,33 @@ export class Bench {
     const { cells } = this.#guest;
     cells.setI32(CPU.budget, MAX_STEPS);
     return this.#interpreter.run(cells.base) === TRAP.budget ? undefined : this.#result();
+  }
+
+  /**
+   * Runs a program compiled: every block when it is decoded ("block"), or all blocks that the interpreter decoded in a
+   * run before, each as the entry of a region ("region"); undefined if it does not end, or has other code afterwards.
+   */
+  compiled(program: UserProgram, way: "block" | "region"): UserResult | undefined {
+    const { cells, code } = this.#guest;
+    this.#begin(program);
+    const before = code.slice();
+    this.#code.watcher = this.#regions.watcher;
+    if (way === "region") {
+      const blocks = new Set<Block>();
+      this.#code.watcher = { decoded: (block) => blocks.add(block), dropped: () => {} };
+      cells.setI32(CPU.budget, MAX_STEPS);
+      this.#interpreter.run(cells.base);
+      this.#code.watcher = this.#regions.watcher;
+      if (Buffer.compare(before, code) !== 0) return undefined;
+      this.#place(program);
+      this.#regions.compile([...blocks].filter((block) => this.#code.find(block.host, block.mode) === block));
+    }
+    cells.setI32(CPU.budget, MAX_STEPS);
+    const trap = this.#interpreter.run(cells.base);
+    const result = trap === TRAP.budget ? undefined : this.#result();
+    for (const page of this.#guest.codePages) this.#code.invalidate(page);
+    this.#code.watcher = undefined;
+    return result;
   }
 
   /** The instruction at a byte of a program; undefined where there is none. Valid until the next call. */
@@ -95,6 +132,12 @@ export class Bench {
     guest.code.fill(FILLER[bits]);
     guest.code.set(code, offset);
     for (const page of guest.codePages) this.#code.invalidate(page);
+    this.#place({ bits, code, offset, state });
+  }
+
+  /** Everything but the code. */
+  #place({ state }: UserProgram): void {
+    const guest = this.#guest;
     guest.data.fill(0);
     loadState(guest, state);
     guest.cells.setI32(CPU.trap, TRAP.none);

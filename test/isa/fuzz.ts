@@ -126,6 +126,15 @@ export class Fuzzer {
     return [
       ...oracle,
       ...differences(evaluated, interpreted, NOTHING_IGNORED).map((line) => `interpreter against evaluator: ${line}`),
+      ...this.#compiled(program, evaluated, "block"),
+      ...this.#compiled(program, evaluated, "region"),
     ];
+  }
+
+  #compiled(program: UserProgram, evaluated: UserResult, way: "block" | "region"): string[] {
+    const compiled = this.#bench.compiled(program, way);
+    if (compiled === undefined) return way === "region" ? [] : ["compiled blocks: do not come to an end"];
+    const lines = differences(evaluated, compiled, NOTHING_IGNORED);
+    return lines.map((line) => `compiled ${way}s against evaluator: ${line}`);
   }
 }

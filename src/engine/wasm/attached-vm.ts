@@ -19,7 +19,7 @@ import { RemoteChips } from "./remote-chips.ts";
 import type { TimeStampCounter } from "./time-stamp-counter.ts";
 import { WasmVcpu } from "./vcpu.ts";
 import { VcpuGroup } from "./vcpu-group.ts";
-import type { EventWrites, VcpuHost } from "./vcpu-host.ts";
+import type { EventWrites, JitOptions, VcpuHost } from "./vcpu-host.ts";
 import type { SharedVm } from "./vm.ts";
 import { CHIPS, MAX_VCPUS, VM_WORD, VmPlan } from "./vm-plan.ts";
 
@@ -32,6 +32,7 @@ const OWNER = 0;
  */
 export class AttachedVm implements VcpuHost {
   readonly modules: WasmModules;
+  readonly jit: JitOptions | undefined;
   readonly random: Random;
   readonly wasmMemory: WebAssembly.Memory;
   readonly plan: VmPlan;
@@ -44,10 +45,11 @@ export class AttachedVm implements VcpuHost {
   readonly #tables: MemoryTables;
   #calls: ChipCalls | undefined;
 
-  constructor(modules: WasmModules, clock: Clock, random: Random, { memory }: SharedVm) {
+  constructor(modules: WasmModules, clock: Clock, random: Random, { memory }: SharedVm, jit?: JitOptions) {
     const { buffer } = memory;
     this.random = random;
     this.modules = modules;
+    this.jit = jit;
     this.wasmMemory = memory;
     this.plan = new VmPlan(buffer);
     this.clock = new VmClock(clock, this.plan.clockOffset, false);

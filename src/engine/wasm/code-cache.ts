@@ -30,19 +30,31 @@ export interface CodeArena {
 }
 
 /** One decoded block: its records, and where it is entered in the code map (crossing blocks are not). */
-interface Block {
+export interface Block {
   readonly first: number;
   readonly end: number;
+  /** Instructions of it that have records. */
+  readonly count: number;
   readonly host: number;
   readonly mode: number;
   readonly mapped: boolean;
+  /** What the compiler made of it, and the handler that it replaced. */
+  region?: number;
+  handler?: number;
+}
+
+/** Who compiles blocks. */
+export interface BlockWatcher {
+  decoded(block: Block): void;
+  /** The block's region is no more. */
+  dropped(block: Block): void;
 }
 
 /** What is decoded of one host page. */
 class Page {
   readonly blocks: Block[] = [];
-  /** First records of blocks by placeKey. */
-  readonly entries = new Map<number, number>();
+  /** Blocks that may be linked by placeKey. */
+  readonly entries = new Map<number, Block>();
   /** Link fields that wait for the block of a placeKey. */
   readonly waiting = new Map<number, number[]>();
 }
@@ -61,8 +73,11 @@ export class CodeCache {
   readonly #pages = new Map<number, Page>();
   #next: number;
   #blocks = 0;
+  /** Instructions of the block that is being decoded. */
+  #count = 0;
   /** Whether the record written last is of a relative jump. */
   #endsRelative = false;
+  watcher: BlockWatcher | undefined;
 
   constructor(buffer: SharedArrayBuffer | ArrayBuffer, arena: CodeArena, map: CodeMap) {
     this.#arena = arena;
@@ -84,10 +99,11 @@ export class CodeCache {
     const first = this.#next;
     const delta = this.#decodePage(host, mode);
     if (this.#next > first) {
-      const block = { first, end: this.#next, host, mode, mapped: true };
+      const block: Block = { first, end: this.#next, count: this.#count, host, mode, mapped: true };
       const page = this.#enter(block, host >>> 12);
       this.#map.set(host, mode, first);
       this.#link(page, block);
+      this.watcher?.decoded(block);
       return first;
     }
     return delta < 0 ? this.#decodeCrossing(host, mode, linearLow, linearHigh) : first;
@@ -106,6 +122,8 @@ export class CodeCache {
 
   /** Forgets everything. Only between blocks. Pages stay marked as code, which others may have decoded too. */
   reset(): void {
+    for (const page of this.#pages.values())
+      for (const block of page.blocks) if (block.region !== undefined) this.#forget(block);
     this.#pages.clear();
     this.#map.clear();
     this.#map.flushJumpCache();
@@ -127,6 +145,32 @@ export class CodeCache {
     for (let at = block.first; at < block.end; at += RECORD_SIZE)
       this.#view.setUint32(at + RECORD.handler, HANDLER.leave, true);
     if (block.mapped) this.#map.set(block.host, block.mode, 0);
+    if (block.region !== undefined) this.watcher?.dropped(block);
+  }
+
+  /** The block that begins at a host address, if one is decoded there that may be linked to. */
+  find(host: number, mode: number): Block | undefined {
+    return this.#pages.get(host >>> 12)?.entries.get(placeKey(host, mode & MODE.sizeMask));
+  }
+
+  /** Blocks of the same page and code size as a block that may be linked. */
+  *neighbours(of: Block): Generator<Block> {
+    for (const block of this.#pages.get(of.host >>> 12)?.entries.values() ?? [])
+      if ((block.mode & MODE.sizeMask) === (of.mode & MODE.sizeMask)) yield block;
+  }
+
+  /** The block's region goes; its records, which a region that is running may go to, are as before. */
+  #forget(block: Block): void {
+    this.watcher?.dropped(block);
+    this.setRegion(block, undefined);
+  }
+
+  /** Enters a region instead of the block, or the block again. */
+  setRegion(block: Block, slot: number | undefined): void {
+    block.handler ??= this.#view.getUint32(block.first + RECORD.handler, true);
+    if (slot === undefined) delete block.region;
+    else block.region = slot;
+    this.#view.setUint32(block.first + RECORD.handler, slot ?? block.handler, true);
   }
 
   #enter(block: Block, hostPage: number): Page {
@@ -151,7 +195,7 @@ export class CodeCache {
     const size = block.mode & MODE.sizeMask;
     if (block.mode & MODE.single || size === MODE.code16) return;
     const key = placeKey(block.host, size);
-    page.entries.set(key, block.first);
+    page.entries.set(key, block);
     for (const field of page.waiting.get(key) ?? []) this.#view.setUint32(field, block.first, true);
     page.waiting.delete(key);
     if (!this.#endsRelative || FORM_RELATIVE[this.#insn.form] === 16) return;
@@ -165,7 +209,7 @@ export class CodeCache {
     if (Math.floor(host / PAGE_SIZE) !== Math.floor(from.host / PAGE_SIZE)) return;
     const key = placeKey(host, from.mode & MODE.sizeMask);
     const target = page.entries.get(key);
-    if (target !== undefined) return this.#view.setUint32(field, target, true);
+    if (target !== undefined) return this.#view.setUint32(field, target.first, true);
     const waiting = page.waiting.get(key);
     if (waiting) waiting.push(field);
     else page.waiting.set(key, [field]);
@@ -184,6 +228,7 @@ export class CodeCache {
 
   /** Decodes up to the end of the block or page; returns -1 if the very first instruction crosses the page. */
   #decodePage(host: number, mode: number): number {
+    this.#count = 0;
     const pageEnd = host - (host & (PAGE_SIZE - 1)) + PAGE_SIZE;
     const limit = mode & MODE.single ? 1 : MAX_BLOCK;
     let at = host;
@@ -200,6 +245,7 @@ export class CodeCache {
   #append(status: number, delta: number, count: number): boolean {
     const at = this.#next;
     this.#next += RECORD_SIZE;
+    this.#count = count;
     this.#endsRelative = false;
     if (status === DECODE.ok) {
       this.#writer.instruction(at, this.#insn, delta, count);
@@ -224,7 +270,7 @@ export class CodeCache {
     const first = this.#next;
     const status = decode(this.#joined, 0, 16, codeSize(mode), this.#insn);
     if (!this.#append(status, 0, 1)) this.#leave(this.#insn.length, 1);
-    const block = { first, end: this.#next, host, mode, mapped: false };
+    const block: Block = { first, end: this.#next, count: 1, host, mode, mapped: false };
     this.#enter(block, host >>> 12);
     this.#enter(block, second >>> 12);
     return first;

@@ -13,6 +13,7 @@ import { supportedCpuid } from "./cpuid.ts";
 import type { WasmModules } from "./library.ts";
 import { STATE_MSR_INDICES } from "./msr-access.ts";
 import { Msrs } from "./msrs.ts";
+import type { JitOptions } from "./vcpu-host.ts";
 import { type SharedVm, WasmVm } from "./vm.ts";
 
 const KVM_API_VERSION = 12;
@@ -24,11 +25,14 @@ export class WasmEngine implements Engine {
   readonly #modules: WasmModules;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #jit: JitOptions | undefined;
 
-  constructor(modules: WasmModules, clock: Clock, random: Random) {
+  /** `jit`: hot code is compiled; without it everything is interpreted. */
+  constructor(modules: WasmModules, clock: Clock, random: Random, jit?: JitOptions) {
     this.#modules = modules;
     this.#clock = clock;
     this.#random = random;
+    this.#jit = jit;
   }
 
   getApiVersion(): number {
@@ -78,7 +82,7 @@ export class WasmEngine implements Engine {
   createVm(options: CreateVmOptions = {}): WasmVm {
     if (options.type) throw new KvmError("KVM_CREATE_VM", EINVAL, `type ${options.type}`);
     try {
-      return new WasmVm(this.#modules, this.#clock, this.#random, options.maxMemory ?? DEFAULT_MAX_MEMORY);
+      return new WasmVm(this.#modules, this.#clock, this.#random, options.maxMemory ?? DEFAULT_MAX_MEMORY, this.#jit);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw new KvmError("KVM_CREATE_VM", ENOMEM, error.message);

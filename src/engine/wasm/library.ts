@@ -10,6 +10,9 @@ export type Environment = Record<string, (...args: number[]) => unknown>;
 /** The functions of helpers and interpreter that the engine calls from JavaScript. 64-bit arguments go through i32 halves. */
 export interface Library {
   run(cpu: number): number;
+  dispatch(cpu: number): number;
+  /** The interpreter's handlers, and slots for regions at its end. */
+  readonly handlers: WebAssembly.Table;
   pack_flags(cpu: number): number;
   unpack_flags(cpu: number): number;
   update_mode(cpu: number): void;
@@ -22,6 +25,7 @@ export interface Library {
   tlb_select(cpu: number): void;
   tlb_protect(cpu: number, hostPage: number): void;
   jump_cache_flush(cpu: number): void;
+  code_at_rip(cpu: number): number;
   code_map_set(cpu: number, host: number, mode: number, record: number): void;
   fetch_translate_halves(cpu: number, low: number, high: number): number;
   translate_halves(cpu: number, low: number, high: number, access: number): number;

@@ -3,6 +3,7 @@ import type { ChipAccess } from "../../irqchip/irqchip.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
 import type { VmClock } from "../../kvm/clock.ts";
 import type { GuestMemory } from "../../memory/guest-memory.ts";
+import type { RegionCompiler } from "./jit/request.ts";
 import type { WasmModules } from "./library.ts";
 import type { TimeStampCounter } from "./time-stamp-counter.ts";
 import type { VcpuGroup } from "./vcpu-group.ts";
@@ -14,9 +15,14 @@ export interface EventWrites {
   writeMmio(address: number, length: number, lo: number, hi: number): boolean;
 }
 
+/** Makes the compiler of one vCPU of a machine with that memory, and says when it is asked (see RegionGlue). */
+export type JitOptions = (memory: WebAssembly.Memory) => { compiler: RegionCompiler; threshold: number };
+
 /** The VM as a vCPU sees it, in the thread that owns it or in another. */
 export interface VcpuHost {
   readonly modules: WasmModules;
+  /** Undefined: everything is interpreted. */
+  readonly jit: JitOptions | undefined;
   readonly random: Random;
   readonly wasmMemory: WebAssembly.Memory;
   readonly plan: VmPlan;

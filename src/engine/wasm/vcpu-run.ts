@@ -48,6 +48,8 @@ export interface RunGlue {
   apicBase(): number;
   /** Delivers what timers owe; returns ns until the next one, Infinity for never. */
   advanceTimers(): number;
+  /** Called after each slice: compiled code is looked after. */
+  sliceEnded(): void;
   /** Shared words: see VCPU_WORD. */
   readonly words: Int32Array;
   lapic(): Lapic | undefined;
@@ -191,7 +193,9 @@ export class VcpuRun {
   #slice(untilTimer: number): number {
     const { cells, events } = this.#glue;
     cells.setI32(CPU.interruptPending, events.waits || this.#windowWanted() ? 1 : 0);
-    return this.#execute(Math.min(SLICE, Math.max(MIN_SLICE, (untilTimer / 1000) * INSTRUCTIONS_PER_US)) | 0);
+    const trap = this.#execute(Math.min(SLICE, Math.max(MIN_SLICE, (untilTimer / 1000) * INSTRUCTIONS_PER_US)) | 0);
+    if (trap === TRAP.budget) this.#glue.sliceEnded();
+    return trap;
   }
 
   /** Executes one instruction, whatever interrupts wait. */

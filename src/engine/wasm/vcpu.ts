@@ -48,6 +48,7 @@ import { CpuCells } from "./cpu-cells.ts";
 import { CpuidTable, supportedXcr0 } from "./cpuid.ts";
 import { makeEnvironment } from "./environment.ts";
 import { Hypercalls } from "./hypercalls.ts";
+import { RegionCache } from "./jit/region-cache.ts";
 import { LapicSync } from "./lapic-sync.ts";
 import { instantiate, type Library } from "./library.ts";
 import { getMsrs, setMsrs } from "./msr-access.ts";
@@ -92,6 +93,8 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
   readonly cells: CpuCells;
   readonly code: CodeCache;
   readonly library: Library;
+  /** Compiled code; undefined: everything is interpreted. */
+  readonly regions: RegionCache | undefined;
   readonly #vm: VcpuHost;
   /** What other threads reach of it. */
   readonly #words: VcpuWords;
@@ -152,6 +155,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
       apicBase: () => this.#apicBase(),
       lapic: () => this.#interrupts?.lapic,
       advanceTimers: () => vm.advanceTimers(),
+      sliceEnded: () => this.regions?.look(),
       words: this.#words.words,
       serveRequests: () => this.serveRequests(),
       init: () => this.#init(),
@@ -160,6 +164,9 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
     placeTables(vm, places, this.cells);
     this.library.update_mode(base);
     this.library.tlb_flush(base);
+    const { jit } = vm;
+    if (jit)
+      this.regions = new RegionCache({ cells, library, code: this.code, memory: vm.wasmMemory, ...jit(vm.wasmMemory) });
     if (this.#interrupts && !this.#interrupts.lapic.config.bsp) this.#run.mpState = KVM_MP_STATE_UNINITIALIZED;
     vm.group.add(this);
     Atomics.store(this.#words.words, VCPU_WORD.PRESENT, 1);

@@ -17,7 +17,7 @@ import { type SharedVcpu, sharedVcpu } from "./shared-vcpu.ts";
 import type { TimeStampCounter } from "./time-stamp-counter.ts";
 import { WasmVcpu } from "./vcpu.ts";
 import { VcpuGroup } from "./vcpu-group.ts";
-import type { VcpuHost } from "./vcpu-host.ts";
+import type { JitOptions, VcpuHost } from "./vcpu-host.ts";
 import { CHIPS, MAX_VCPUS, VCPU_REQUEST, VM_WORD, VmPlan } from "./vm-plan.ts";
 
 const WASM_PAGE = 0x1_0000;
@@ -34,6 +34,7 @@ export interface SharedVm {
 export class WasmVm extends VmCore<WasmVcpu> implements VcpuHost {
   readonly modules: WasmModules;
   readonly random: Random;
+  readonly jit: JitOptions | undefined;
   readonly wasmMemory: WebAssembly.Memory;
   readonly plan: VmPlan;
   readonly tables: MemoryTables;
@@ -41,7 +42,7 @@ export class WasmVm extends VmCore<WasmVcpu> implements VcpuHost {
   irqchip: Irqchip | undefined;
 
   /** `maxMemory`: bytes of guest memory the VM will ask for in all. Throws RangeError if there is no room for them. */
-  constructor(modules: WasmModules, clock: Clock, random: Random, maxMemory: number) {
+  constructor(modules: WasmModules, clock: Clock, random: Random, maxMemory: number, jit?: JitOptions) {
     const bytes = VmPlan.bytesFor(maxMemory);
     const pages = bytes / WASM_PAGE;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
@@ -55,6 +56,7 @@ export class WasmVm extends VmCore<WasmVcpu> implements VcpuHost {
     });
     this.modules = modules;
     this.random = random;
+    this.jit = jit;
     this.wasmMemory = memory;
     this.plan = plan;
     this.tables = new MemoryTables(memory.buffer, plan.tables);

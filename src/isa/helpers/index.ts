@@ -30,6 +30,7 @@ import {
   store_wide_slow,
   translate_halves,
 } from "./mmu.ts";
+import { code_at_rip, load_checked, store_checked } from "./region.ts";
 import { jump_cache_flush, memory_fence, tlb_flush, tlb_protect } from "./tlb.ts";
 import { update_mode } from "./mode.ts";
 import { cpuid, hypercall, rdmsr, rdtsc, wrmsr } from "./msr.ts";
@@ -94,6 +95,7 @@ export {
   virtual_interrupt_flag,
   deposit_bits,
   extract_bits,
+  code_at_rip,
   code_map_find,
   code_map_set,
   find_block,
@@ -132,9 +134,11 @@ export {
   outs,
   fetch_translate_halves,
   jump_cache_flush,
+  load_checked,
   load_slow,
   memory_fence,
   store_locked_slow,
+  store_checked,
   store_slow,
   store_wide_slow,
   tlb_flush,

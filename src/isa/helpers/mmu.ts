@@ -63,12 +63,13 @@ export function translate(cpu: i32, linear: u64, access: i32): i32 {
   return host;
 }
 
-function crosses(linear: u64, width: i32): bool {
+/** Whether an access goes on in the next page. */
+export function crosses(linear: u64, width: i32): bool {
   return ((linear & 0xfff) as i32) + width > 0x1000;
 }
 
 /** The linear address after `linear`, in the address space of the access: a system table's has 64 bits in compatibility mode. */
-function next_linear(cpu: i32, linear: u64, bytes: i32): u64 {
+export function next_linear(cpu: i32, linear: u64, bytes: i32): u64 {
   return (linear + (bytes as u64)) & (linear >> 32 ? (-1 as u64) : load<u64>(cpu + CPU_linearMask));
 }
 

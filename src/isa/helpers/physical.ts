@@ -1,5 +1,6 @@
 // Guest-physical memory: the slots and what is noted for each of their pages.
 import {
+  CPU_codeWrites,
   CPU_pageFlags,
   CPU_slotCount,
   CPU_slots,
@@ -56,11 +57,19 @@ export function mark_dirty(cpu: i32, host: i32): void {
   atomic.and<u8>(flags, ~PAGE_FLAG_logDirty as u8);
 }
 
+/** Whether decoded code is on the page that holds a host address. */
+export function is_code(cpu: i32, host: i32): bool {
+  return (load<u8>(flags_of(cpu, host)) & PAGE_FLAG_code) != 0;
+}
+
 /**
  * What must happen after bytes of a page were written: decoded code of the page goes, the dirty log learns of it. After,
  * because another vCPU that decodes the page meanwhile would see the old bytes.
  */
 export function after_write(cpu: i32, host: i32): void {
-  if (load<u8>(flags_of(cpu, host)) & PAGE_FLAG_code) code_written(cpu, (host as u32) >> 12);
+  if (is_code(cpu, host)) {
+    store<i32>(cpu + CPU_codeWrites, load<i32>(cpu + CPU_codeWrites) + 1);
+    code_written(cpu, (host as u32) >> 12);
+  }
   mark_dirty(cpu, host);
 }

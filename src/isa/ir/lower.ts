@@ -11,6 +11,12 @@ import { type FlagKind, type Node, type Program, resultType } from "./ops.ts";
  */
 class Lowering extends Builder {
   readonly #value: Value[] = [];
+  readonly #keeps: (node: Node) => boolean;
+
+  constructor(keeps: (node: Node) => boolean) {
+    super();
+    this.#keeps = keeps;
+  }
 
   lower(program: Program): Program {
     for (const node of program.nodes) this.#value.push(this.#node(node));
@@ -19,9 +25,14 @@ class Lowering extends Builder {
 
   #node(node: Node): Value {
     const args = node.args.map((a) => this.#value[a]!);
+    if (this.#keeps(node)) return this.#copy(node, args);
     if (node.op === "flags") return this.#flags(node, args);
     if (node.op === "cond") return this.condition(node.at!);
     if (node.op === "eflags") return this.packed();
+    return this.#copy(node, args);
+  }
+
+  #copy(node: Node, args: readonly Value[]): Value {
     this.nodes.push({ ...node, args: args.map((a) => a.index) });
     const type = resultType(node);
     return { index: this.nodes.length - 1, type: type === "none" ? "i32" : type };
@@ -193,7 +204,7 @@ class Lowering extends Builder {
   }
 }
 
-/** Rewrites `flags`, `cond` and `eflags` in plain state and integer operations. */
-export function lowerFlags(program: Program): Program {
-  return new Lowering().lower(program);
+/** Rewrites `flags`, `cond` and `eflags`, except nodes that `keeps` names, in plain state and integer operations. */
+export function lowerFlags(program: Program, keeps: (node: Node) => boolean = () => false): Program {
+  return new Lowering(keeps).lower(program);
 }

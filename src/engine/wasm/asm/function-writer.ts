@@ -13,12 +13,27 @@ export class FunctionWriter {
   readonly #params: number;
   readonly #locals: LocalType[] = [];
   #depth = 0;
+  /** Locals that may be used again, and those made since their reuse was begun. */
+  readonly #free: Record<LocalType, Local[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
+  #taken: [LocalType, Local][] | undefined;
 
   constructor(params: readonly LocalType[]) {
     this.#params = params.length;
   }
 
   local(type: LocalType): Local {
+    const local = this.#free[type].pop() ?? this.#newLocal(type);
+    this.#taken?.push([type, local]);
+    return local;
+  }
+
+  /** Gives back the locals made since the last call, for those that are made from now on. They hold anything. */
+  releaseLocals(): void {
+    for (const [type, local] of this.#taken ?? []) this.#free[type].push(local);
+    this.#taken = [];
+  }
+
+  #newLocal(type: LocalType): Local {
     this.#locals.push(type);
     return this.#params + this.#locals.length - 1;
   }

@@ -29,7 +29,7 @@ test("functions call each other, an import and through the table", () => {
   g.i32(0);
   g.tailCallIndirect(module.type(BINARY));
   module.define(main, g);
-  module.table([add]);
+  module.table([add], "functions");
   module.export("main", main);
   const { main: run } = exportsOf(module, { env: { twice: (x: number) => 2 * x } });
   expect(run!(20, 2)).toBe(42);

@@ -20,8 +20,9 @@ export class ModuleWriter {
   #importCount = 0;
   #importedFunctions = 0;
   readonly #functions: { type: number; body: Uint8Array | undefined }[] = [];
-  readonly #exports: { name: string; index: FunctionIndex }[] = [];
+  readonly #exports: { name: string; index: number; kind: number }[] = [];
   #table: readonly FunctionIndex[] = [];
+  #tableLength = 0;
 
   /** Index of a signature in the type section. */
   type(signature: Signature): number {
@@ -35,6 +36,14 @@ export class ModuleWriter {
     this.#imports.byte(3);
     this.#imports.u32(1);
     this.#imports.u32(maximumPages);
+  }
+
+  /** Table 0, of functions, made elsewhere. */
+  importTable(module: string, name: string): void {
+    this.#import(module, name, 1);
+    this.#imports.byte(WASM_TYPES.funcref);
+    this.#imports.byte(0);
+    this.#imports.u32(0);
   }
 
   importFunction(module: string, name: string, signature: Signature): FunctionIndex {
@@ -61,12 +70,14 @@ export class ModuleWriter {
   }
 
   export(name: string, index: FunctionIndex): void {
-    this.#exports.push({ name, index });
+    this.#exports.push({ name, index, kind: 0 });
   }
 
-  /** The functions of table 0, in order. */
-  table(functions: readonly FunctionIndex[]): void {
+  /** The functions of table 0, in order, exported by name, with room for `spare` more. */
+  table(functions: readonly FunctionIndex[], name: string, spare = 0): void {
     this.#table = functions;
+    this.#tableLength = functions.length + spare;
+    this.#exports.push({ name, index: 0, kind: 1 });
   }
 
   finish(): Uint8Array<ArrayBuffer> {
@@ -81,7 +92,7 @@ export class ModuleWriter {
     if (this.#table.length) this.#tableSection(out);
     this.#section(out, SECTION.export, this.#exports, (e, s) => {
       s.name(e.name);
-      s.byte(0);
+      s.byte(e.kind);
       s.u32(e.index);
     });
     if (this.#table.length) this.#elementSection(out);
@@ -100,7 +111,7 @@ export class ModuleWriter {
   }
 
   #tableSection(out: ByteWriter): void {
-    this.#section(out, SECTION.table, [this.#table.length], (length, s) => {
+    this.#section(out, SECTION.table, [this.#tableLength], (length, s) => {
       s.byte(WASM_TYPES.funcref);
       s.byte(1);
       s.u32(length);

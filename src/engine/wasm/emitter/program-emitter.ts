@@ -11,6 +11,7 @@ import {
 } from "../../../isa/ir/ops.ts";
 import { CPU, SEGMENT, TLB_ENTRIES, TLB_ENTRY, TLB_ENTRY_SIZE } from "../../../isa/state.ts";
 import type { FunctionWriter, Local, LocalType } from "../asm/function-writer.ts";
+import type { Binding, NodeValues } from "./binding.ts";
 import { loadName, storeName } from "./memory-names.ts";
 import { PURE_NAMES } from "./pure-ops.ts";
 
@@ -19,55 +20,29 @@ export interface Callees {
   helper(name: string): number;
 }
 
-/**
- * How a program meets its instruction: where its operands are and how control goes on. The interpreter reads them
- * from the decoded record; compiled regions know them. Methods leave their value on the stack.
- */
-export interface Binding {
-  /** Absolute address of the register in a slot, minus the offset returned, on the stack. */
-  registerAddress(slot: NonNullable<Node["slot"]>): number;
-  field(slot: NonNullable<Node["slot"]>): void;
-  imm(type: "i32" | "i64"): void;
-  ea(): void;
-  /** Whether a segment (undefined: the memory operand's) surely has no base, limit or other check. */
-  isFlat(segment: number | undefined): boolean;
-  segment(): void;
-  addressMask(): void;
-  ripThis(): void;
-  ripNext(): void;
-  /** Goes on at the rip in a local. */
-  jump(rip: Local): void;
-  /** Goes on at CPU.rip; a helper may have set CPU.trap. */
-  end(): void;
-  /** Starts the instruction again. */
-  retry(): void;
-}
-
-/** Emits the body of one lowered program; faults leave by a branch to `fault`. */
-export class ProgramEmitter {
+/** Emits the body of one lowered program. */
+export class ProgramEmitter implements NodeValues {
   readonly #f: FunctionWriter;
   readonly #cpu: Local;
   readonly #binding: Binding;
   readonly #callees: Callees;
-  readonly #fault: number;
-  #nodes: readonly Node[] = [];
+  nodes: readonly Node[] = [];
   #uses: number[] = [];
   /** The local that holds a node's value. */
   #locals: (Local | undefined)[] = [];
   /** Host address found by a load with intent "write", by the node of the linear address; 0 at run time: slow. */
   readonly #writable = new Map<number, Local>();
 
-  constructor(f: FunctionWriter, cpu: Local, binding: Binding, callees: Callees, fault: number) {
+  constructor(f: FunctionWriter, cpu: Local, binding: Binding, callees: Callees) {
     this.#f = f;
     this.#cpu = cpu;
     this.#binding = binding;
     this.#callees = callees;
-    this.#fault = fault;
   }
 
   /** Emits all nodes; true if the program ends the block itself. */
   emit(program: Program): boolean {
-    this.#nodes = program.nodes;
+    this.nodes = program.nodes;
     this.#uses = countUses(program);
     this.#locals = new Array(program.nodes.length);
     let leaves = false;
@@ -95,18 +70,16 @@ export class ProgramEmitter {
     this.#f.set(local);
   }
 
-  /** Pushes a node's value. */
-  #push(index: number): void {
+  push(index: number): void {
     const local = this.#locals[index];
     if (local !== undefined) this.#f.get(local);
-    else this.#compute(this.#nodes[index]!);
+    else this.#compute(this.nodes[index]!);
   }
 
-  /** Pushes a node's value and returns a local that holds it. */
-  #local(index: number): Local {
+  local(index: number): Local {
     const known = this.#locals[index];
     if (known !== undefined) return known;
-    const node = this.#nodes[index]!;
+    const node = this.nodes[index]!;
     this.#compute(node);
     const local = this.#f.local(resultType(node) as LocalType);
     this.#f.set(local);
@@ -117,7 +90,7 @@ export class ProgramEmitter {
   #compute(node: Node): void {
     if (node.op === "const") return this.#constant(node);
     if (isField(node)) return this.#fieldOp(node);
-    for (const arg of node.args) this.#push(arg);
+    for (const arg of node.args) this.push(arg);
     if (node.op === "select") return this.#f.op("select");
     const name = PURE_NAMES[node.op as Exclude<PureOp, "const" | "select">](node);
     if (node.words) this.#f.lanes(name, node.words);
@@ -148,23 +121,12 @@ export class ProgramEmitter {
       case "address_mask":
         return;
       case "get":
-        this.#f.get(this.#cpu);
-        this.#f.memory(loadName(node.type as LocalType, node.width!, node.signed), node.at!);
+      case "get_reg":
+        this.#get(node);
         return this.#define(index, node);
       case "set":
-        this.#f.get(this.#cpu);
-        this.#push(node.args[0]!);
-        return this.#f.memory(storeName(node.type as LocalType, node.width!), node.at!);
-      case "get_reg": {
-        const offset = this.#binding.registerAddress(node.slot!);
-        this.#f.memory(loadName(node.type as LocalType, node.width!, node.signed), offset + (node.at ?? 0));
-        return this.#define(index, node);
-      }
-      case "set_reg": {
-        const offset = this.#binding.registerAddress(node.slot!);
-        this.#push(node.args[0]!);
-        return this.#f.memory(storeName(node.type as LocalType, node.width!), offset + (node.at ?? 0));
-      }
+      case "set_reg":
+        return this.#set(node);
       case "ea":
         this.#binding.ea();
         return this.#define(index, node);
@@ -188,16 +150,39 @@ export class ProgramEmitter {
       case "call":
         return this.#call(index, node);
       case "jump":
-        return this.#binding.jump(this.#local(node.args[0]!));
+        return this.#binding.jump(node.args[0]!, this);
       case "end":
         return this.#binding.end();
       case "flags":
+        return this.#binding.flags(node, this);
       case "cond":
+        this.#binding.cond(node.at!);
+        return this.#define(index, node);
       case "eflags":
-        throw new Error(`${op} is lowered before emission`);
+        throw new Error("eflags is lowered before emission");
       default:
         return unreachable(op);
     }
+  }
+
+  /** Pushes the state's address that a node names, less the offset returned. */
+  #stateAddress(node: Node): number {
+    if (node.slot !== undefined) return this.#binding.registerAddress(node.slot) + (node.at ?? 0);
+    this.#f.get(this.#cpu);
+    return node.at!;
+  }
+
+  #get(node: Node): void {
+    if (this.#binding.read(node)) return;
+    const offset = this.#stateAddress(node);
+    this.#f.memory(loadName(node.type as LocalType, node.width!, node.signed), offset);
+  }
+
+  #set(node: Node): void {
+    if (this.#binding.write(node, () => this.push(node.args[0]!))) return;
+    const offset = this.#stateAddress(node);
+    this.push(node.args[0]!);
+    this.#f.memory(storeName(node.type as LocalType, node.width!), offset);
   }
 
   #stateLoad(name: string, at: number): void {
@@ -205,15 +190,10 @@ export class ProgramEmitter {
     this.#f.memory(name, at);
   }
 
-  /** Leaves with a fault if the i32 on the stack is not 0. */
-  #faultIf(): void {
-    this.#f.brIf(this.#fault);
-  }
-
   #linear(node: Node): void {
     const f = this.#f;
-    if (this.#binding.isFlat(node.at)) return this.#push(node.args[0]!);
-    const offset = this.#local(node.args[0]!);
+    if (this.#binding.isFlat(node.at)) return this.push(node.args[0]!);
+    const offset = this.local(node.args[0]!);
     const segment = f.local("i32");
     const linear = f.local("i64");
     if (node.at === undefined) this.#binding.segment();
@@ -240,7 +220,7 @@ export class ProgramEmitter {
     f.call(this.#callees.helper("segment_check"));
     f.set(linear);
     this.#stateLoad("i32.load", CPU.trap);
-    this.#faultIf();
+    this.#binding.faultIf();
     f.close();
     f.get(linear);
   }
@@ -248,7 +228,7 @@ export class ProgramEmitter {
   /** Leaves 1 on the stack if the TLB maps the whole access; `entry` then holds the entry's address. */
   #probeTlb(linear: Local, width: number, tag: number, entry: Local): void {
     const f = this.#f;
-    this.#stateLoad("i32.load", CPU.tlb);
+    this.#binding.tlb();
     f.get(linear);
     f.op("i32.wrap_i64");
     f.i32(12 - Math.log2(TLB_ENTRY_SIZE));
@@ -279,7 +259,7 @@ export class ProgramEmitter {
 
   #load(index: number, node: Node): void {
     const f = this.#f;
-    const linear = this.#local(node.args[0]!);
+    const linear = this.local(node.args[0]!);
     const entry = f.local("i32");
     const host = f.local("i32");
     const write = node.intent === "write";
@@ -294,14 +274,17 @@ export class ProgramEmitter {
       this.#writable.set(node.args[0]!, writable);
     }
     f.else();
+    if (writable !== undefined) {
+      f.i32(0);
+      f.set(writable);
+    }
     f.get(this.#cpu);
     f.get(linear);
     f.i32(node.width!);
     f.i32(write ? 1 : 0);
-    f.call(this.#callees.helper("load_slow"));
-    f.tee(host);
-    f.op("i32.eqz");
-    this.#faultIf();
+    f.call(this.#callees.helper(this.#binding.loadHelper(write)));
+    f.set(host);
+    this.#binding.loadFailed(host, write);
     f.close();
     f.get(host);
     f.memory(loadName(node.type as LocalType, node.width!, node.signed), 0);
@@ -310,11 +293,12 @@ export class ProgramEmitter {
 
   #store(node: Node): void {
     const f = this.#f;
-    const linear = this.#local(node.args[0]!);
-    const values = node.args.slice(1).map((arg) => this.#local(arg));
+    const linear = this.local(node.args[0]!);
+    const values = node.args.slice(1).map((arg) => this.local(arg));
     const type = node.type as LocalType;
     const name = storeName(type, node.width! / values.length);
     const known = this.#writable.get(node.args[0]!);
+    const probed = node.op === "store_probed";
     const entry = f.local("i32");
     const host = values.length > 1 ? f.local("i32") : entry;
     if (known !== undefined) f.get(known);
@@ -330,8 +314,8 @@ export class ProgramEmitter {
     });
     f.else();
     if (values.length > 1) this.#slowStoreWide(linear, values);
-    else this.#slowStore("store_slow", node, linear, values);
-    this.#faultIf();
+    else this.#slowStore(this.#binding.storeHelper(probed), node, linear, values);
+    this.#binding.storeFailed(probed || values.length > 1);
     f.close();
   }
 
@@ -369,7 +353,7 @@ export class ProgramEmitter {
   /** Compare-and-swap where memory is plain and aligned, else by the helper; a lost race starts the instruction again. */
   #storeLocked(node: Node): void {
     const f = this.#f;
-    const [linear, value, expected] = node.args.map((arg) => this.#local(arg)) as [Local, Local, Local];
+    const [linear, value, expected] = node.args.map((arg) => this.local(arg)) as [Local, Local, Local];
     const width = node.width!;
     const host = this.#writable.get(node.args[0]!);
     assert(host !== undefined, "a locked store follows a load of the same address");
@@ -379,17 +363,23 @@ export class ProgramEmitter {
       f.open("if", "i32");
       this.#compareAndSwap(node, host, value, expected);
       f.else();
-      this.#slowStore("store_locked_slow", node, linear, [value, expected]);
+      this.#lockedSlow(node, linear, value, expected);
       f.close();
-    } else this.#slowStore("store_locked_slow", node, linear, [value, expected]);
+    } else this.#lockedSlow(node, linear, value, expected);
     f.tee(outcome);
     f.open("if");
     f.get(outcome);
     f.i32(1);
     f.op("i32.eq");
-    this.#faultIf();
+    this.#binding.faultIf();
     this.#binding.retry();
     f.close();
+  }
+
+  /** Leaves 0 for success, 1 for a trap, 2 for a lost race. */
+  #lockedSlow(node: Node, linear: Local, value: Local, expected: Local): void {
+    if (this.#binding.leaveLocked()) return;
+    this.#slowStore("store_locked_slow", node, linear, [value, expected]);
   }
 
   /** 1 if a host address is known and aligned to the width. */
@@ -423,13 +413,14 @@ export class ProgramEmitter {
 
   #trapIf(node: Node): void {
     const f = this.#f;
-    this.#push(node.args[0]!);
+    this.push(node.args[0]!);
     f.open("if");
     f.get(this.#cpu);
     f.i32(node.at!);
     f.call(this.#callees.helper("raise_plain"));
     f.op("drop");
-    f.br(this.#fault);
+    f.i32(1);
+    this.#binding.faultIf();
     f.close();
   }
 
@@ -445,9 +436,9 @@ export class ProgramEmitter {
     const f = this.#f;
     const result = f.local(resultType(node) as LocalType);
     const args = node.args.slice(0, -2);
-    this.#push(node.args.at(-2)!);
+    this.push(node.args.at(-2)!);
     f.set(result);
-    this.#push(node.args.at(-1)!);
+    this.push(node.args.at(-1)!);
     f.open("if");
     this.#callHelper(node, args);
     f.set(result);
@@ -458,15 +449,18 @@ export class ProgramEmitter {
   }
 
   #callHelper(node: Node, args: readonly number[]): void {
+    const helper = node.helper as HelperName;
+    this.#binding.beforeCall(helper);
     this.#f.get(this.#cpu);
-    for (const arg of args) this.#push(arg);
-    this.#f.call(this.#callees.helper(node.helper!));
+    for (const arg of args) this.push(arg);
+    this.#f.call(this.#callees.helper(helper));
+    this.#binding.afterCall(helper);
   }
 
   #faultAfter(node: Node): void {
     if (!HELPERS[node.helper as HelperName].faults) return;
     this.#stateLoad("i32.load", CPU.trap);
-    this.#faultIf();
+    this.#binding.faultIf();
   }
 }
 

@@ -17,20 +17,22 @@ import type { Form } from "../../../isa/table/row.ts";
 import type { FunctionWriter, Local } from "../asm/function-writer.ts";
 import { ModuleWriter, type Signature } from "../asm/module.ts";
 import { type Callees, ProgramEmitter } from "../emitter/program-emitter.ts";
-import { ADDRESSING, ADDRESSINGS, RECORD } from "./record.ts";
+import { ADDRESSING, ADDRESSINGS, RECORD, REGION_SLOTS } from "./record.ts";
 import { type Continuations, CPU_PARAM, RECORD_PARAM, RecordBinding } from "./record-binding.ts";
 
 /** The interpreter's memory is the machine's: up to 4 GiB. */
 export const MEMORY_PAGES = 65536;
 
-const HANDLER_TYPE: Signature = { params: ["i32", "i32"], results: ["i32"] };
-const CPU_TYPE: Signature = { params: ["i32"], results: ["i32"] };
+export const HANDLER_TYPE: Signature = { params: ["i32", "i32"], results: ["i32"] };
+export const CPU_TYPE: Signature = { params: ["i32"], results: ["i32"] };
 
 /** Functions of the helper library that only emitted code and the run loop call. */
-const ENGINE_HELPERS: Readonly<Record<string, HelperDeclaration>> = {
+export const ENGINE_HELPERS: Readonly<Record<string, HelperDeclaration>> = {
   load_slow: { params: ["i64", "i32", "i32"], result: "i32", faults: true, writes: false },
   store_slow: { params: ["i64", "i32", "i64", "i64"], result: "i32", faults: true, writes: true },
   store_wide_slow: { params: ["i64", "i64", "i64", "i64", "i64"], result: "i32", faults: true, writes: true },
+  store_checked: { params: ["i64", "i32", "i64", "i64"], result: "i32", faults: true, writes: true },
+  load_checked: { params: ["i64", "i32", "i32"], result: "i32", faults: true, writes: false },
   store_locked_slow: { params: ["i64", "i32", "i64", "i64", "i64", "i64"], result: "i32", faults: true, writes: true },
   find_block: { params: [], result: "i32", faults: true, writes: true },
   deliver_raised: { params: [], result: "none", faults: true, writes: true },
@@ -63,7 +65,8 @@ class Generator implements Callees {
     this.#defineDispatch();
     this.#defineFault();
     const special = [this.#leave(), this.#raise(VECTOR.UD), this.#raise(VECTOR.GP)];
-    this.#module.table([...special, ...FORMS.flatMap((form) => this.#handlersOf(form))]);
+    this.#module.table([...special, ...FORMS.flatMap((form) => this.#handlersOf(form))], "handlers", REGION_SLOTS);
+    this.#module.export("dispatch", this.#to.dispatch);
     const pack = this.#state((b) => b.set(CPU.eflags, b.eflags()));
     this.#module.export("pack_flags", pack);
     this.#module.export(
@@ -98,8 +101,8 @@ class Generator implements Callees {
     const ends = form?.row.attributes.ends === true;
     return this.#function(HANDLER_TYPE, (f) => {
       const binding = new RecordBinding(f, this.#to, form, addressing);
-      const fault = f.open("block");
-      const left = new ProgramEmitter(f, CPU_PARAM, binding, this, fault).emit(program);
+      binding.faultLabel = f.open("block");
+      const left = new ProgramEmitter(f, CPU_PARAM, binding, this).emit(program);
       if (!left && ends) {
         binding.setRip(() => binding.ripNext());
         binding.end();
@@ -143,9 +146,9 @@ class Generator implements Callees {
     const b = new Builder();
     write(b);
     return this.#function(CPU_TYPE, (f) => {
-      const fault = f.open("block");
       const binding = new RecordBinding(f, this.#to);
-      new ProgramEmitter(f, CPU_PARAM, binding, this, fault).emit(lowerFlags(b.program()));
+      binding.faultLabel = f.open("block");
+      new ProgramEmitter(f, CPU_PARAM, binding, this).emit(lowerFlags(b.program()));
       f.close();
       f.i32(0);
     });
@@ -292,7 +295,8 @@ function jumpCacheEntry(f: FunctionWriter, linear: Local): void {
   f.op("i32.add");
 }
 
-function helperSignature(declaration: HelperDeclaration): Signature {
+/** The signature of a helper as WebAssembly has it. */
+export function helperSignature(declaration: HelperDeclaration): Signature {
   return { params: ["i32", ...declaration.params], results: declaration.result === "none" ? [] : [declaration.result] };
 }
 

@@ -2,7 +2,7 @@ import type { Node } from "../../../isa/ir/ops.ts";
 import { CPU, segmentOffset, TRAP } from "../../../isa/state.ts";
 import type { Form } from "../../../isa/table/row.ts";
 import type { FunctionWriter, Local } from "../asm/function-writer.ts";
-import type { Binding } from "../emitter/program-emitter.ts";
+import type { Binding, NodeValues } from "../emitter/binding.ts";
 import { ADDRESSING, RECORD, RECORD_SIZE } from "./record.ts";
 
 /** Locals of a handler: handler(cpu, record). */
@@ -89,7 +89,8 @@ export class RecordBinding implements Binding {
     this.#rip(RECORD.next);
   }
 
-  jump(rip: Local): void {
+  jump(node: number, values: NodeValues): void {
+    const rip = values.local(node);
     this.spend();
     if (this.#relative) this.#followLink(rip);
     this.setRip(() => this.#f.get(rip));
@@ -144,6 +145,52 @@ export class RecordBinding implements Binding {
 
   retry(): void {
     this.#goto(0);
+  }
+
+  /** The label where faults go. */
+  faultLabel = 0;
+
+  faultIf(): void {
+    this.#f.brIf(this.faultLabel);
+  }
+
+  /** Everything is in memory. */
+  read(): boolean {
+    return false;
+  }
+  write(): boolean {
+    return false;
+  }
+  flags(): void {
+    throw new Error("flags are lowered before emission");
+  }
+  cond(): void {
+    throw new Error("conditions are lowered before emission");
+  }
+  beforeCall(): void {}
+  afterCall(): void {}
+
+  loadHelper(): string {
+    return "load_slow";
+  }
+  storeHelper(): string {
+    return "store_slow";
+  }
+
+  loadFailed(host: Local): void {
+    this.#f.get(host);
+    this.#f.op("i32.eqz");
+    this.faultIf();
+  }
+  storeFailed(): void {
+    this.faultIf();
+  }
+  leaveLocked(): boolean {
+    return false;
+  }
+
+  tlb(): void {
+    this.#state("i32.load", CPU.tlb);
   }
 
   /** Runs the next record of the block. */

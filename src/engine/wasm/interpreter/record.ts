@@ -55,6 +55,9 @@ export const HANDLER = {
 export const ADDRESSING = { any: 0, flat: 1, flatBase: 2 } as const;
 export const ADDRESSINGS = 3;
 
+/** Slots of the interpreter's table after the handlers, for compiled regions. */
+export const REGION_SLOTS = 1 << 13;
+
 const FIRST_FORM = 3;
 
 /** Index of a form's handler in the interpreter's table. */
@@ -79,7 +82,7 @@ export class RecordWriter {
   instruction(at: number, insn: Instruction, delta: number, count: number): void {
     const view = this.#view;
     const next = delta + insn.length;
-    this.#head(at, handlerIndex(insn.form, addressingOf(insn)), delta, next, count);
+    this.#head(at, handlerOf(insn), delta, next, count);
     this.#register(at + RECORD.reg, insn, 0, insn.reg);
     this.#register(at + RECORD.rm, insn, 1, insn.rm);
     this.#register(at + RECORD.vvvv, insn, 2, insn.vvvv);
@@ -117,6 +120,11 @@ export class RecordWriter {
     view.setUint32(at + RECORD.mask, insn.addressSize === 16 ? 0xffff : 0xffffffff, true);
     view.setUint32(at + RECORD.mask + 4, insn.addressSize === 64 ? 0xffffffff : 0, true);
   }
+}
+
+/** The handler's number of a decoded instruction. */
+export function handlerOf(insn: Instruction): number {
+  return handlerIndex(insn.form, addressingOf(insn));
 }
 
 function addressingOf(insn: Instruction): number {
