@@ -234,10 +234,15 @@ describe("construction", () => {
 
   test("CPUID places every vCPU", () => {
     const supported = build().vcpu.cpuid;
-    const { entries } = vcpuCpuid(supported, 3, 4);
-    const [leaf1, topology] = [entries[0], entries[1]];
-    expect([leaf1!.ebx, leaf1!.edx]).toEqual([0x0304_0800, (1 << 28) | (1 << 12)]);
-    expect([topology!.eax, topology!.ebx, topology!.edx]).toEqual([2, 4, 3]);
+    const { entries, nent } = vcpuCpuid(supported, 3, 4);
+    const all = Array.from({ length: nent }, (_, n) => entries[n]!);
+    const leaf = (number: number) => all.filter((entry) => entry.function === number);
+    expect(leaf(1).map(({ ebx, edx }) => [ebx, edx])).toEqual([[0x0304_0800, (1 << 28) | (1 << 12)]]);
+    expect(leaf(0xb).map(({ index, eax, ebx, ecx, edx }) => [index, eax, ebx, ecx, edx])).toEqual([
+      [0, 0, 1, 0x100, 3],
+      [1, 2, 4, 0x201, 3],
+      [2, 0, 0, 2, 3],
+    ]);
   });
 
   test("more processors than it runs are refused", () => {

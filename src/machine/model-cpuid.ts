@@ -27,6 +27,7 @@ export interface Processor {
 const BASIC_LEAF = 0;
 const MONITOR_LEAF = 5;
 const FEATURE_LEAF = 7;
+const TOPOLOGY_LEAF = 0xb;
 const XSAVE_LEAF = 0xd;
 const EXTENDED_LEAF = 0x8000_0000;
 const BRAND_LEAF = 0x8000_0002;
@@ -98,7 +99,7 @@ function showFeatures(entry: Entry, register: CpuidRegister, { features, fixed }
 }
 
 function limitLeaves(entry: Entry, { features }: Processor): void {
-  const last = features.has("xsave") ? XSAVE_LEAF : FEATURE_LEAF;
+  const last = features.has("xsave") ? XSAVE_LEAF : TOPOLOGY_LEAF;
   if (entry.function === BASIC_LEAF) entry.eax = Math.min(entry.eax, last);
   if (entry.function === FEATURE_LEAF) entry.eax = 0;
   if (entry.function === EXTENDED_LEAF) entry.eax = Math.min(entry.eax, LAST_EXTENDED);
