@@ -1,0 +1,45 @@
+import type { Result, SmallMode } from "./differential.ts";
+
+/**
+ * What the emulator of a host's kernel does differently from the manual; each was settled by the manual's text, and by
+ * processors where programs may execute the instruction. Nothing of it is compared on a machine whose kernel emulates guests.
+ */
+interface EmulatorFault {
+  readonly mnemonic: RegExp;
+  readonly modes: readonly SmallMode[];
+  readonly why: string;
+}
+
+const FAULTS: readonly EmulatorFault[] = [
+  {
+    mnemonic: /^NOP$/,
+    modes: ["real", "protected"],
+    why: "NOPs of 0F 19 to 0F 1E are read without their ModRM byte [SDM 2B NOP]",
+  },
+  {
+    mnemonic: /^AA[MD]$/,
+    modes: ["real", "protected"],
+    why: "the flags of AAM and AAD are those of AX instead of AL [SDM 2A AAM, AAD]",
+  },
+];
+
+/** Why results of a guest with these instructions are not compared; undefined if they are. */
+export function faultOfEmulator(mnemonics: readonly string[], mode: SmallMode): string | undefined {
+  const fault = FAULTS.find(
+    ({ mnemonic, modes }) => modes.includes(mode) && mnemonics.some((name) => mnemonic.test(name)),
+  );
+  return fault?.why;
+}
+
+const RSP = 6;
+const SHUTDOWN = JSON.stringify({ exit: "KVM_EXIT_SHUTDOWN" });
+
+/** Why two results may differ as they do, if it lies in how the emulator delivers an exception. */
+export function faultOfDelivery(processor: Result, emulator: Result, mode: SmallMode): string | undefined {
+  const [sp, truncated] = [processor.registers[RSP]!, emulator.registers[RSP]!];
+  if (mode === "real" && sp !== truncated && (sp & 0xffffn) === truncated)
+    return "an exception in real mode clears the upper half of ESP [SDM 3A 21.1.4: SP is what changes]";
+  if (JSON.stringify(emulator.exits.at(-1)) === SHUTDOWN)
+    return "an exception whose frame lies outside memory shuts down, instead of writing it there";
+  return undefined;
+}
