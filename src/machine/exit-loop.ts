@@ -1,3 +1,4 @@
+import type { Timer } from "../bus/timer.ts";
 import { describeExit, ExitView } from "../kvm/exit.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
@@ -17,6 +18,9 @@ import { dumpCpu } from "./cpu-dump.ts";
 import type { Outcome } from "./outcome.ts";
 import type { SecondaryVcpus } from "./secondary-vcpus.ts";
 
+/** How long a poll may wait for other vCPUs to be done with a device. */
+const POLL_DELAY_NS = 1e6;
+
 /**
  * Runs vCPU 0 against the board: enters the guest, answers its port and memory accesses, and comes back when the machine
  * is to do something else. It runs in the thread that owns the board.
@@ -27,6 +31,9 @@ export class ExitLoop {
   private readonly memory: GuestMemory;
   private readonly exit: ExitView;
   private readonly others: SecondaryVcpus;
+  /** Has the vCPU kicked when a poll is due; when that is, in ns. */
+  private readonly pollTimer: Timer;
+  private pollDue = Number.POSITIVE_INFINITY;
 
   /** `others` run in threads of their own, and kick this vCPU when they want something of the board. */
   constructor(vcpu: Vcpu, others: SecondaryVcpus, board: Board, memory: GuestMemory) {
@@ -35,6 +42,7 @@ export class ExitLoop {
     this.memory = memory;
     this.board = board;
     this.exit = new ExitView(vcpu.kvmRun);
+    this.pollTimer = board.timers.createTimer(() => {});
   }
 
   /**
@@ -46,10 +54,7 @@ export class ExitLoop {
     for (;;) {
       const errno = vcpu.run();
       if (errno === EAGAIN) return this.failure("the vCPU waits for another processor to start it");
-      if (errno !== 0) {
-        board.poll();
-        return this.serveOthers();
-      }
+      if (errno !== 0) return this.afterKick();
       const outcome = this.dispatch() ?? board.end;
       if (outcome !== undefined) return outcome;
     }
@@ -65,10 +70,24 @@ export class ExitLoop {
     this.exit.immediateExit = false;
   }
 
-  /** Answers the accesses of the other vCPUs. */
-  private serveOthers(): Outcome | undefined {
-    const failed = this.others.serve(this.board);
-    return failed === undefined ? this.board.end : this.failure(failed);
+  /**
+   * Answers the accesses of the other vCPUs. Between two of them input is not let in, as between two of vCPU 0's: a driver may
+   * be in the midst of setting a device up. The board is polled when nothing else was asked for, and at the latest when that
+   * has been due for POLL_DELAY_NS.
+   */
+  private afterKick(): Outcome | undefined {
+    const { board, others } = this;
+    const { answered } = others;
+    const failed = others.serve(board);
+    const now = board.timers.clock.now();
+    if (others.answered === answered || now >= this.pollDue) {
+      this.pollDue = Number.POSITIVE_INFINITY;
+      board.poll();
+    } else if (this.pollDue === Number.POSITIVE_INFINITY) {
+      this.pollDue = now + POLL_DELAY_NS;
+      this.pollTimer.arm(this.pollDue);
+    }
+    return failed === undefined ? board.end : this.failure(failed);
   }
 
   private dispatch(): Outcome | undefined {

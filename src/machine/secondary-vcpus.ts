@@ -50,6 +50,8 @@ export class SecondaryVcpus {
   private readonly vcpus: readonly SecondaryVcpu[];
   private readonly words: readonly Int32Array[];
   private readonly exits: readonly ExitView[];
+  /** Accesses that were answered so far. */
+  answered = 0;
 
   constructor(vcpus: readonly SecondaryVcpu[], setups: readonly SecondarySetup[]) {
     this.vcpus = vcpus;
@@ -74,6 +76,7 @@ export class SecondaryVcpus {
       if (state !== STATE.exit) continue;
       const exit = this.exits[n]!;
       if (!answerAccess(board, exit)) return `processor ${n + 1} came out with ${describeExit(exit)}`;
+      this.answered++;
       Atomics.store(words, WORD.STATE, STATE.going);
       Atomics.notify(words, WORD.STATE);
     }
