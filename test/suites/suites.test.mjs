@@ -2,7 +2,7 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { judge as judgeTable, parseTable } from "./decoder-tables.mjs";
 import { judge as judgeSelftest } from "./kselftest.mjs";
-import { judge } from "./kvm-unit-tests.mjs";
+import { judge, modelOf } from "./kvm-unit-tests.mjs";
 import { readOutcomes } from "./linux-guest.mjs";
 import { readMoo } from "./moo.mjs";
 import { realModeKernel } from "./real-mode-kernel.mjs";
@@ -37,6 +37,11 @@ describe("the list of entries", () => {
     expect(b).toMatchObject({ name: "b", file: "b.flat", smp: 1, args: "", groups: ["g", "h"], timeout: undefined });
     expect(others).toEqual([]);
   });
+});
+
+test("an entry's processor lacks what the entry takes away", () => {
+  expect(modelOf(["-cpu", "qemu64,-x2apic,-pcid,+invpcid"])).toMatch(/,-pcid,\+invpcid,.*,-x2apic$/);
+  expect(modelOf(["-cpu", "Opteron_G1,vendor=AuthenticAMD"])).toBe("qemu64");
 });
 
 describe("a verdict", () => {
