@@ -303,6 +303,7 @@ function interruptsIn(makeSubject: () => Subject, mode: "real" | "protected"): v
     });
 
     test("waits twice while none is handled", () => {
+      needProcessor(makeSubject(), "keeps one NMI waiting");
       const guest = withHandler(ready(program().cli()).hlt().hlt().outTo(1, PORT, 8));
       for (let n = 0; n < 3; n++) guest.vm.signalMsi(LAPIC, 0, DELIVERY_MODE.NMI << 8);
       for (let n = 0; n < 2; n++) expect([guest.next(), guest.next()]).toEqual([interrupted(2), interrupted(3)]);
