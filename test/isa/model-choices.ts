@@ -64,6 +64,11 @@ const CHOICES: readonly Choice[] = [
       operands.some((o) => o.kind === "memory" && (o.width >= 16 || row.opcode.startsWith("VEX"))),
   },
   {
+    why: "MXCSR bit 17 is AMD's mask of misaligned exceptions, reserved for Intel [APM 1 4.2.2; SDM 2A LDMXCSR]",
+    holds: ({ row }, moment) =>
+      /^V?LDMXCSR$/.test(row.mnemonic) && ((moment.dataByte(moment.address + 2n) ?? 0) & 2) !== 0,
+  },
+  {
     why: "MOVSXD to 16 bits reads 16 bits of memory for Intel and 32 for AMD [SDM 2B MOVSXD; APM 3 MOVSXD]",
     holds: ({ row, bits, memory }, moment) => row.mnemonic === "MOVSXD" && bits === 16 && memory && !isData(moment),
   },
