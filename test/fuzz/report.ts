@@ -4,7 +4,9 @@ export interface Task {
   /** Instances in all shares together; ignored where `seconds` is given. */
   readonly count: number;
   readonly seconds?: number | undefined;
-  /** This run makes the instances `share`, `share + shares`, ... */
+  /** Number of the first instance; 0 if not given. */
+  readonly first?: number | undefined;
+  /** This run makes the instances `first + share`, `first + share + shares`, ... */
   readonly share: number;
   readonly shares: number;
 }
@@ -56,9 +58,9 @@ export function reportText(report: Report, shown: number): string {
 }
 
 /** The numbers of a task's instances in this share, until its count or time is used up. */
-export function* instances({ count: all, seconds, share, shares }: Task): Generator<number> {
+export function* instances({ count: all, seconds, first = 0, share, shares }: Task): Generator<number> {
   const end = seconds === undefined ? Number.POSITIVE_INFINITY : performance.now() + seconds * 1000;
-  for (let n = share; seconds === undefined ? n < all : performance.now() < end; n += shares) yield n;
+  for (let n = share; seconds === undefined ? n < all : performance.now() < end; n += shares) yield first + n;
 }
 
 /** A seed of 32 bits for instance `n` of a run. */

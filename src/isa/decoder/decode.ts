@@ -252,7 +252,8 @@ function takeVectorIndex(out: Instruction): boolean {
   if (out.sib < 0) return false;
   out.rm = ((out.sib >> 3) & 7) | ((out.rex & 2) << 2);
   out.index = NO_REGISTER;
-  setImmediate(out, out.sib >> 6);
+  out.scale = out.sib >> 6;
+  setImmediate(out, out.scale);
   return out.rm !== out.reg && out.rm !== out.vvvv && out.reg !== out.vvvv;
 }
 

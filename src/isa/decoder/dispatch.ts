@@ -236,7 +236,8 @@ function served(form: Form): number[] {
 }
 
 function servedRepeats(form: Form): number[] {
-  const { rep } = form.row.attributes;
+  const { rep, nfx } = form.row.attributes;
+  if (nfx) return [0];
   if (rep === undefined) return [0, 1, 2];
   if (form.rep === "none") return [0];
   return form.rep === "repne" ? [2] : rep === "repe" ? [1] : [1, 2];

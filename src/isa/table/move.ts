@@ -4,7 +4,7 @@ import { type Row, row } from "./row.ts";
 
 const LOCK = { lock: true } as const;
 const ALWAYS_LOCKED = { lock: "always" } as const;
-const MOVBE = { feature: "movbe" } as const;
+const MOVBE = { feature: "movbe", nfx: true } as const;
 
 export const MOVE: readonly Row[] = [
   row("88", "MOV Eb,Gb", S.mov),

@@ -30,6 +30,8 @@ export interface Attributes {
   readonly lock?: true | "always";
   /** REP/REPE (F3) and REPNE (F2) repeat it. */
   readonly rep?: "rep" | "repe";
+  /** F2 and F3 make it #UD, where no row names them. [SDM 2A 3.1.1.1, NFx] */
+  readonly nfx?: true;
   /** In 64-bit mode the operand size is 64 by default (d64: 16 by 66H too) or always (f64). [SDM 2D A.2.5] */
   readonly size64?: "d64" | "f64";
   /** Only valid (or not valid) in 64-bit mode. */
