@@ -83,6 +83,10 @@ const EXPLANATIONS: readonly Explanation[] = [
     holds: ({ what, theirs }) => what === "memory" && /^\w+:r13/.test(theirs!.memory),
   },
   {
+    why: "a mask of signs has 32 bits whatever REX.W names, the rest is 0 [SDM 2B MOVMSKPS]",
+    holds: (one) => one.what === "registers" && /MOVMSKP|PMOVMSKB|PEXTRW/.test(mnemonicOf(one)),
+  },
+  {
     why: "the source of LAR and LSL is a selector: 16 bits of a register of any width [SDM 2A LAR, LSL]",
     holds: (one) => one.what === "registers" && /^(LAR|LSL)$/.test(mnemonicOf(one)),
   },

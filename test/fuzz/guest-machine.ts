@@ -14,6 +14,7 @@ import { Board } from "../../src/machine/board.ts";
 import { ExitLoop } from "../../src/machine/exit-loop.ts";
 import { GsiLine } from "../../src/machine/gsi-line.ts";
 import { boardRouting } from "../../src/machine/irq-routing.ts";
+import { SecondaryVcpus } from "../../src/machine/secondary-vcpus.ts";
 import { captureIrqchip, captureVcpu, restoreIrqchip, restoreVcpu } from "../../src/machine/vcpu-state.ts";
 import { KVM_MP_STATE_HALTED } from "../../src/spec/kvm/vcpu-struct.ts";
 import {
@@ -83,7 +84,7 @@ export class GuestMachine {
     this.vcpu.setCpuid2(this.#engine.getSupportedCpuid());
     this.vm.createVcpu(1).setCpuid2(this.#engine.getSupportedCpuid());
     this.board = this.#makeBoard();
-    this.#loop = new ExitLoop(this.vcpu, this.board, this.vm.memory);
+    this.#loop = new ExitLoop(this.vcpu, new SecondaryVcpus([], []), this.board, this.vm.memory);
     this.clock.onLimit = () => this.vcpu.kick();
     this.#powerOn = { vcpu: captureVcpu(this.#engine, this.vcpu), irqchip: captureIrqchip(this.vm) };
     this.#other = new Uint8Array(this.vm.wasmMemory.buffer, this.vm.plan.vcpu(1).base, CPU_SIZE);
