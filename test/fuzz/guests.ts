@@ -54,7 +54,7 @@ export function fuzzGuests(task: Task): Report {
       noteDamage(report, machine?.damageElsewhere(), task.seed, n - 1);
       void watchdog?.terminate();
       machine = new GuestMachine();
-      watchdog = new Worker(WATCHDOG, { eval: true, workerData: { kick: machine.vcpu.shared.kick, at } });
+      watchdog = new Worker(WATCHDOG, { eval: true, execArgv: [], workerData: { kick: machine.vcpu.shared.kick, at } });
       const { rss } = process.memoryUsage();
       if (made === GUESTS_OF_A_MACHINE) base = rss;
       if (base > 0 && rss > base + GROWTH) report.failures.push(`the process grew from ${base} to ${rss} bytes`);
