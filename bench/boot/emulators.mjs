@@ -48,12 +48,24 @@ function v86Version() {
 export const emulators = {
   tskvm: {
     title: "tskvm",
-    mode: "interpreter",
+    mode: "wasm engine",
     architectures: ["amd64", "i386"],
     version: tskvmVersion,
     install: "npm run build",
     command: ({ kernel, initrd, append, memoryMiB }) => [
-      ...[process.execPath, tskvm, "run", "--kernel", kernel, "--initrd", initrd, "--append", append],
+      ...[
+        process.execPath,
+        tskvm,
+        "run",
+        "--engine",
+        "wasm",
+        "--kernel",
+        kernel,
+        "--initrd",
+        initrd,
+        "--append",
+        append,
+      ],
       ...["--memory", `${memoryMiB}M`, "--no-reboot", "--stats"],
     ],
     stats: true,

@@ -70,7 +70,7 @@ const RUN_OPTIONS = {
     help: "Have QEMU's pc-testdev: interrupt lines at port 0x2000, echo ports at 0xe0, memory at 0xff000000.",
   },
   "no-reboot": { help: "End when the guest resets the machine, instead of starting anew." },
-  stats: { help: "At the end print time, instructions and memory to standard error." },
+  stats: { help: "At the end print time, instructions, memory and what was compiled to standard error." },
   help: HELP,
 } as const satisfies OptionTable;
 

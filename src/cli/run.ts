@@ -94,7 +94,7 @@ function greet({ image }: Machine): void {
 
 /** `startSeconds`: from the start of this process to that of the machine. */
 function printStats(machine: Machine, startSeconds: number): void {
-  const { engine, instructions, seconds } = machine.stats();
+  const { engine, instructions, seconds, regions } = machine.stats();
   const peak = Math.round(process.resourceUsage().maxRSS / 1024);
   const speed =
     instructions === undefined
@@ -102,5 +102,10 @@ function printStats(machine: Machine, startSeconds: number): void {
       : `, ${(instructions / 1e6).toFixed(1)} million instructions, ${(instructions / seconds / 1e6).toFixed(1)} million a second`;
   process.stderr.write(
     `tskvm: started in ${startSeconds.toFixed(3)} s; ran ${seconds.toFixed(2)} s on the ${engine} engine${speed}, peak memory ${peak} MiB\n`,
+  );
+  if (regions === undefined) return;
+  const { requested, installed, late, refused, dropped, modules, bytes, milliseconds } = regions;
+  process.stderr.write(
+    `tskvm: of ${requested} regions asked for ${installed} were compiled, ${late} came too late, ${refused} were refused, ${dropped} were dropped again; ${modules} modules, ${Math.round(bytes / 1024)} KiB, ${(milliseconds / 1000).toFixed(2)} s of the compiler\n`,
   );
 }

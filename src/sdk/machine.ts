@@ -3,6 +3,7 @@ import type { Worker } from "node:worker_threads";
 import { SharedAlarm } from "../backend/alarm.ts";
 import { ChannelPort, createChannel, type SharedChannel } from "../backend/chardev/ring-backend.ts";
 import { UserError, unreachable } from "../base/assert.ts";
+import type { RegionCounts } from "../engine/wasm/jit/region-cache.ts";
 import type { WasmModules } from "../engine/wasm/library.ts";
 import type { Image } from "../image/image.ts";
 import { MachineControl, REQUEST } from "../machine/control.ts";
@@ -28,6 +29,8 @@ export interface MachineStats {
   readonly instructions: number | undefined;
   /** Since the machine began to run, in seconds of real time. */
   readonly seconds: number;
+  /** What was compiled for the first vCPU, told when the machine has ended; undefined if nothing is compiled. */
+  readonly regions?: RegionCounts | undefined;
 }
 
 /** What a machine is made of. */
@@ -61,6 +64,7 @@ export class Machine {
   #vcpu: RemoteVcpu | undefined;
   #stats: MachineStats;
   #startTime = 0;
+  #regions: RegionCounts | undefined;
 
   private constructor(worker: Worker, { config, files, modules, jit, disks, network }: MachineParts) {
     const console = createChannel();
@@ -107,7 +111,7 @@ export class Machine {
 
   /** What it has done so far, or did until its end. */
   stats(): MachineStats {
-    if (this.#vcpu === undefined) return this.#stats;
+    if (this.#vcpu === undefined) return { ...this.#stats, regions: this.#regions };
     const seconds = (performance.now() - this.#startTime) / 1000;
     return { engine: this.#stats.engine, instructions: this.#vcpu.instructions(), seconds };
   }
@@ -137,6 +141,7 @@ export class Machine {
         this.#begin(message.vcpu);
         break;
       case "ended":
+        this.#regions = message.regions;
         this.#end.resolve(message.outcome);
         break;
       case "failed":

@@ -1,6 +1,7 @@
 /** What the thread that runs a machine and the thread that started it tell each other. */
 
 import type { SharedChannel } from "../backend/chardev/ring-backend.ts";
+import type { RegionCounts } from "../engine/wasm/jit/region-cache.ts";
 import type { WasmModules } from "../engine/wasm/library.ts";
 import type { MachineConfig } from "../machine/machine.ts";
 import type { Outcome } from "../machine/outcome.ts";
@@ -29,7 +30,7 @@ export interface WorkerSetup {
 /** What the worker posts: first "started" or "failed", and after "started" one more of the others. */
 export type WorkerMessage =
   | { readonly type: "started"; readonly vcpu: RunningVcpu }
-  | { readonly type: "ended"; readonly outcome: Outcome }
+  | { readonly type: "ended"; readonly outcome: Outcome; readonly regions: RegionCounts | undefined }
   | { readonly type: "failed"; readonly error: WorkerError };
 
 /** An error on its way between threads: a UserError if it has a remedy, else a defect. */

@@ -9,6 +9,7 @@ import { assert, UserError } from "../base/assert.ts";
 import { HostEngine } from "../engine/host/engine.ts";
 import { HostVcpu } from "../engine/host/vcpu.ts";
 import { WasmEngine } from "../engine/wasm/engine.ts";
+import { WasmVcpu } from "../engine/wasm/vcpu.ts";
 import type { JitOptions } from "../engine/wasm/vcpu-host.ts";
 import { WasmVm } from "../engine/wasm/vm.ts";
 import { KvmError } from "../kvm/errno.ts";
@@ -83,7 +84,9 @@ function openBoardDisk({ file, format, readOnly = false, serial }: DiskOptions, 
 
 function runMachine(machine: Machine): void {
   post({ type: "started", vcpu: runningVcpu(machine) });
-  post({ type: "ended", outcome: machine.run() });
+  const outcome = machine.run();
+  const vcpu = machine.vcpus[0];
+  post({ type: "ended", outcome, regions: vcpu instanceof WasmVcpu ? vcpu.regions?.counts : undefined });
   machine.close();
 }
 

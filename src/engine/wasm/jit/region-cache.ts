@@ -19,6 +19,10 @@ export interface RegionGlue {
 /** Code of a page that changes is looked at twice as often before it is compiled again, this often; then never, if at once. */
 const MAX_PATIENCE = 8;
 
+/** A request and a module cost much whatever is in them: so many regions, or looks at a queue that stays shorter, make one. */
+const BATCH = 16;
+const PATIENCE = 30;
+
 /** What is known of regions, as numbers that only grow. */
 export interface RegionCounts {
   requested: number;
@@ -43,6 +47,8 @@ export class RegionCache {
   /** Requests under way by id. */
   readonly #waiting = new Map<number, Block>();
   #queue: Block[] = [];
+  /** Looks since something is in the queue. */
+  #waited = 0;
   readonly #free: number[] = [];
   #nextId = 0;
   readonly counts: RegionCounts = {
@@ -78,7 +84,9 @@ export class RegionCache {
   look(): void {
     this.#sample();
     this.#installReady();
-    if (this.#queue.length > 0 && this.#glue.compiler.idle) this.#ask();
+    if (this.#queue.length === 0) return;
+    this.#waited++;
+    if ((this.#queue.length >= BATCH || this.#waited >= PATIENCE) && this.#glue.compiler.idle) this.#ask();
   }
 
   #sample(): void {
@@ -118,6 +126,7 @@ export class RegionCache {
   #ask(): void {
     const requests = this.#queue.map((block) => this.#requestOf(block));
     this.#queue = [];
+    this.#waited = 0;
     this.counts.requested += requests.length;
     this.#glue.compiler.request(requests);
   }
