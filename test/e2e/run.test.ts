@@ -45,10 +45,10 @@ test("--timeout ends it with timeout(1)'s status and says so", async () => {
   expect(stderr).toMatch(/0.5 seconds are over/);
 });
 
-test("--stats tells time, instructions and memory", async () => {
+test("--stats tells time, instructions, memory and what was compiled", async () => {
   const { stderr } = await tskvm(run("--kernel", hello, "--debug-exit", "--stats"));
   expect(stderr).toMatch(
-    /^tskvm: started in [\d.]+ s; ran [\d.]+ s on the wasm engine, [\d.]+ million instructions, [\d.]+ million a second, peak memory \d+ MiB\n$/,
+    /^tskvm: started in [\d.]+ s; ran [\d.]+ s on the wasm engine, [\d.]+ million instructions, [\d.]+ million a second, peak memory \d+ MiB\ntskvm: of \d+ regions .*\n$/,
   );
 });
 
