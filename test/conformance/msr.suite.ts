@@ -7,6 +7,9 @@ import { AT, Guest, need, needProcessor, type Subject } from "./guest.ts";
 
 const PORT = 0x80;
 const GP = 13;
+/** CPUID.1:ECX.X2APIC, and IA32_APIC_BASE of the first processor with that mode on. [SDM 3A 10.12.1] */
+const X2APIC_BIT = 21;
+const X2APIC_ON = 0xfee0_0d00;
 
 /** MSRs as a guest sees them, where what KVM makes of them does not depend on the host. */
 export function msrSuite(makeSubject: () => Subject): void {
@@ -31,6 +34,19 @@ export function msrSuite(makeSubject: () => Subject): void {
     faults(guest, code().wrmsr(index, lo, hi));
 
   describe("model-specific registers of a guest", () => {
+    test("the APIC goes to x2APIC mode only if CPUID shows that mode", () => {
+      const takes = (shown: boolean): boolean => {
+        const { vcpu } = new Guest(makeSubject(), "real", { irqchip: true });
+        const cpuid = vcpu.getCpuid2();
+        const leaf1 = cpuid.entries.find((entry) => entry.function === 1)!;
+        if (!shown) leaf1.ecx &= ~(1 << X2APIC_BIT);
+        vcpu.setCpuid2(cpuid);
+        const entries = [{ index: MSR.APIC_BASE, data: X2APIC_ON }];
+        return vcpu.setMsrs(create(kvm_msrs, { nmsrs: 1, entries })) === 1;
+      };
+      expect([takes(true), takes(false)]).toEqual([true, false]);
+    });
+
     test("those that do not exist raise #GP", () => {
       const guest = guestOf();
       // IA32_MPERF, IA32_APERF, MSR_TEST_CTRL, MSR_TURBO_RATIO_LIMIT, IA32_THERM_STATUS, two that are nobody's

@@ -296,6 +296,10 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
     if (this.#started && !this.#cpuid.equals(cpuid)) throw new KvmError("KVM_SET_CPUID2", EINVAL, "the vCPU ran");
     this.#cpuid.set(cpuid);
     this.cells.setI32(CPU.features, this.#cpuid.features);
+    if (!this.#interrupts) return;
+    const { config } = this.#interrupts.lapic;
+    config.x2apic = this.#cpuid.has("x2apic");
+    config.tscDeadline = this.#cpuid.has("tsc_deadline");
   }
 
   getFpu(into: KvmFpu = create(kvm_fpu)): KvmFpu {
