@@ -55,7 +55,7 @@ export class Bench {
     const library = { ...imports, ...this.#interpreter } as unknown as Library;
     this.#regions = new RegionCache({
       ...{ cells, library, memory, code: this.#code },
-      ...{ compiler: new InlineCompiler(memory), threshold: 0 },
+      ...{ compiler: new InlineCompiler(memory), threshold: 0, patience: Number.POSITIVE_INFINITY },
     });
     this.#code.watcher = undefined;
     this.#call("tlb_flush");

@@ -11,6 +11,8 @@ export type Environment = Record<string, (...args: number[]) => unknown>;
 export interface Library {
   run(cpu: number): number;
   dispatch(cpu: number): number;
+  /** Goes on with a record by a handler. Regions end in it: the table would keep every instance that imports it alive. */
+  enter(cpu: number, record: number, handler: number): number;
   /** The interpreter's handlers, and slots for regions at its end. */
   readonly handlers: WebAssembly.Table;
   pack_flags(cpu: number): number;

@@ -38,14 +38,6 @@ export class ModuleWriter {
     this.#imports.u32(maximumPages);
   }
 
-  /** Table 0, of functions, made elsewhere. */
-  importTable(module: string, name: string): void {
-    this.#import(module, name, 1);
-    this.#imports.byte(WASM_TYPES.funcref);
-    this.#imports.byte(0);
-    this.#imports.u32(0);
-  }
-
   importFunction(module: string, name: string, signature: Signature): FunctionIndex {
     assert(this.#functions.length === 0, "imports come before functions");
     this.#import(module, name, 0);

@@ -25,6 +25,8 @@ export const MEMORY_PAGES = 65536;
 
 export const HANDLER_TYPE: Signature = { params: ["i32", "i32"], results: ["i32"] };
 export const CPU_TYPE: Signature = { params: ["i32"], results: ["i32"] };
+export const ENTER_TYPE: Signature = { params: ["i32", "i32", "i32"], results: ["i32"] };
+const HANDLER_PARAM = 2 as Local;
 
 /** Functions of the helper library that only emitted code and the run loop call. */
 export const ENGINE_HELPERS: Readonly<Record<string, HelperDeclaration>> = {
@@ -67,6 +69,7 @@ class Generator implements Callees {
     const special = [this.#leave(), this.#raise(VECTOR.UD), this.#raise(VECTOR.GP)];
     this.#module.table([...special, ...FORMS.flatMap((form) => this.#handlersOf(form))], "handlers", REGION_SLOTS);
     this.#module.export("dispatch", this.#to.dispatch);
+    this.#module.export("enter", this.#enter());
     const pack = this.#state((b) => b.set(CPU.eflags, b.eflags()));
     this.#module.export("pack_flags", pack);
     this.#module.export(
@@ -168,6 +171,16 @@ class Generator implements Callees {
     f.memory("i32.load", RECORD.handler);
     f.tailCallIndirect(this.#to.handlerType);
     this.#module.define(this.#to.dispatch, f);
+  }
+
+  /** enter(cpu, record, handler): goes on with a record. */
+  #enter(): number {
+    const index = this.#module.declare(ENTER_TYPE);
+    const f = this.#module.body(ENTER_TYPE);
+    for (const parameter of [CPU_PARAM, RECORD_PARAM, HANDLER_PARAM]) f.get(parameter);
+    f.tailCallIndirect(this.#to.handlerType);
+    this.#module.define(index, f);
+    return index;
   }
 
   #returnWithoutBudget(f: FunctionWriter): void {

@@ -1,18 +1,16 @@
-import { HELPERS } from "../../../isa/ir/helpers.ts";
+import { HELPERS, type HelperDeclaration } from "../../../isa/ir/helpers.ts";
 import { ModuleWriter } from "../asm/module.ts";
-import { CPU_TYPE, ENGINE_HELPERS, HANDLER_TYPE, helperSignature, MEMORY_PAGES } from "../interpreter/generate.ts";
-import { CALLABLE, discoverRegion, type Region } from "./region.ts";
-import { RegionEmitter } from "./region-emitter.ts";
+import {
+  CPU_TYPE,
+  ENGINE_HELPERS,
+  ENTER_TYPE,
+  HANDLER_TYPE,
+  helperSignature,
+  MEMORY_PAGES,
+} from "../interpreter/generate.ts";
+import { discoverRegion, type Region } from "./region.ts";
+import { type RegionContinuations, RegionEmitter } from "./region-emitter.ts";
 import type { CompiledRegions, RegionRequest } from "./request.ts";
-
-const SLOW_PATHS = [
-  "load_slow",
-  "load_checked",
-  "store_slow",
-  "store_checked",
-  "store_wide_slow",
-  "raise_plain",
-] as const;
 
 /** Compiles regions of the code in a machine's memory into one module. */
 export function compileRegions(bytes: Uint8Array, requests: readonly RegionRequest[]): CompiledRegions {
@@ -23,17 +21,36 @@ export function compileRegions(bytes: Uint8Array, requests: readonly RegionReque
   return { module: new WebAssembly.Module(code), ids, refused, bytes: code.length, milliseconds: 0 };
 }
 
-/** A module that exports every region under its id. */
+/**
+ * A module that exports every region under its id. It imports the functions that its regions call, and no table: that
+ * would keep every instance alive for as long as the table.
+ */
 export function writeModule(regions: readonly Region[]): Uint8Array<ArrayBuffer> {
   const module = new ModuleWriter();
   module.importSharedMemory("env", "memory", MEMORY_PAGES);
-  module.importTable("env", "handlers");
   const dispatch = module.importFunction("env", "dispatch", CPU_TYPE);
+  const enter = module.importFunction("env", "enter", ENTER_TYPE);
   const helpers = new Map<string, number>();
-  for (const [name, declaration] of Object.entries({ ...ENGINE_HELPERS, ...HELPERS }))
-    if (CALLABLE.has(name) || (SLOW_PATHS as readonly string[]).includes(name))
-      helpers.set(name, module.importFunction("helpers", name, helperSignature(declaration)));
-  const to = { dispatch, handlerType: module.type(HANDLER_TYPE), helper: (name: string) => helpers.get(name)! };
+  for (const name of helpersOf(regions))
+    helpers.set(name, module.importFunction("helpers", name, helperSignature(DECLARATIONS[name]!)));
+  emitRegions(module, regions, { dispatch, enter, helper: (name) => helpers.get(name)! });
+  return module.finish();
+}
+
+const DECLARATIONS: Readonly<Record<string, HelperDeclaration>> = { ...ENGINE_HELPERS, ...HELPERS };
+
+/** The helpers that regions call: imports come first in a module, so the regions are emitted once to see. */
+function helpersOf(regions: readonly Region[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  const helper = (name: string) => {
+    names.add(name);
+    return 0;
+  };
+  emitRegions(new ModuleWriter(), regions, { dispatch: 0, enter: 0, helper });
+  return names;
+}
+
+function emitRegions(module: ModuleWriter, regions: readonly Region[], to: RegionContinuations): void {
   for (const region of regions) {
     const index = module.declare(HANDLER_TYPE);
     const f = module.body(HANDLER_TYPE);
@@ -41,5 +58,4 @@ export function writeModule(regions: readonly Region[]): Uint8Array<ArrayBuffer>
     module.define(index, f);
     module.export(`${region.request.id}`, index);
   }
-  return module.finish();
 }

@@ -14,9 +14,11 @@ export interface RegionGlue {
   readonly compiler: RegionCompiler;
   /** Looks, between two slices of the interpreter, that find a block before it is compiled; 0 compiles it when it is decoded. */
   readonly threshold: number;
+  /** With a threshold of 0, how often the code of a page may change until it is compiled no more; 8 if not given. */
+  readonly patience?: number;
 }
 
-/** Code of a page that changes is looked at twice as often before it is compiled again, this often; then never, if at once. */
+/** Code of a page that changes is looked at twice as often before it is compiled again, this often. */
 const MAX_PATIENCE = 8;
 
 /** A request and a module cost much whatever is in them: so many regions, or looks at a queue that stays shorter, make one. */
@@ -71,9 +73,9 @@ export class RegionCache {
   constructor(glue: RegionGlue) {
     this.#glue = glue;
     const { library, memory, code } = glue;
-    const { handlers, dispatch } = library;
+    const { handlers, dispatch, enter } = library;
     this.#imports = {
-      env: { memory, handlers, dispatch },
+      env: { memory, dispatch, enter },
       helpers: library as unknown as WebAssembly.Imports[string],
     };
     for (let slot = handlers.length - REGION_SLOTS; slot < handlers.length; slot++) this.#free.push(slot);
@@ -102,7 +104,7 @@ export class RegionCache {
   }
 
   #decoded(block: Block): void {
-    if (this.#churnOf(block) > MAX_PATIENCE) return;
+    if (this.#churnOf(block) > (this.#glue.patience ?? MAX_PATIENCE)) return;
     if (this.#glue.threshold > 0 || (block.mode & MODE.sizeMask) === MODE.code16 || block.mode & MODE.single) return;
     this.compile([block]);
   }

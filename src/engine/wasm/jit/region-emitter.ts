@@ -14,10 +14,11 @@ import { assumedFields, slotOf } from "./specialize.ts";
 import { StateLocals } from "./state-locals.ts";
 import { analyse, type Structure } from "./structure.ts";
 
-/** Functions and types of the module that regions end in. */
+/** Functions of the module that regions end in. */
 export interface RegionContinuations extends Callees {
   readonly dispatch: number;
-  readonly handlerType: number;
+  /** enter(cpu, record, handler): goes on with a record by a handler of the interpreter's table. */
+  readonly enter: number;
 }
 
 /** How a region is left; the numbers are what the slow helpers give. */
@@ -141,7 +142,7 @@ export class RegionEmitter {
     f.get(CPU_PARAM);
     f.get(RECORD_PARAM);
     f.i32(root.handler);
-    f.tailCallIndirect(this.to.handlerType);
+    f.tailCall(this.to.enter);
     f.close();
   }
 
@@ -418,7 +419,7 @@ export class RegionEmitter {
       f.get(CPU_PARAM);
       f.get(this.#leaveRecord);
       f.get(this.#leaveHandler);
-      f.tailCallIndirect(this.to.handlerType);
+      f.tailCall(this.to.enter);
     });
     this.#spend();
     this.#case(LEAVE.link, () => this.#followLink());
@@ -451,7 +452,7 @@ export class RegionEmitter {
     f.get(CPU_PARAM);
     f.get(this.#leaveRecord);
     this.#leaveField("i32.load", RECORD.handler);
-    f.tailCallIndirect(this.to.handlerType);
+    f.tailCall(this.to.enter);
     f.close();
   }
 
