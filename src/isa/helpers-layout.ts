@@ -1,6 +1,7 @@
 import { CR0, CR4, DEBUGCTL, DR6, DR7, EFER, XCR0 } from "../spec/x86/control-register.ts";
 import * as msr from "../spec/x86/msr.ts";
 import * as mxcsr from "../spec/x86/mxcsr.ts";
+import * as smm from "../spec/x86/smm.ts";
 import * as x87 from "../spec/x86/x87.ts";
 import * as xsave from "../spec/x86/xsave.ts";
 import * as float from "./float-op.ts";
@@ -45,6 +46,7 @@ export function layoutSource(): string {
     ...segments(),
     ...Object.entries(wide).flatMap(([name, constants]) => group(name, constants, "u64")),
     ...moduleConstants(msr),
+    ...moduleConstants(smm),
     ...moduleConstants(x87),
     ...moduleConstants(mxcsr),
     ...moduleConstants(xsave),

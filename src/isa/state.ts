@@ -154,6 +154,9 @@ export const CPU = place([
   ["pkru", 4],
   ["keysUsed", 4],
   ["miscFeatures", 8],
+  // System management mode: bits of SMM_STATE, and where its memory begins, below 4 GiB
+  ["smm", 4],
+  ["smbase", 8],
   // 1 from MONITOR until an event is delivered
   ["monitorArmed", 4],
   // Physical address width in bits, for reserved bits of page tables
@@ -254,6 +257,7 @@ export const FEATURE = {
   pdpe1gb: 64,
   pse36: 128,
   invpcid: 256,
+  lm: 1024,
   // not one of CPUID: the vendor is AMD
   amd: 512,
 } as const;
@@ -289,6 +293,9 @@ export const EXIT = {
   msrWrite: 6,
   fetch: 7,
 } as const;
+
+/** Bits of CPU.smm: the vCPU is in system management mode; it had masked NMIs when it entered. */
+export const SMM_STATE = { active: 1, insideNmi: 2 } as const;
 
 /** Bits of CPU.inhibit. */
 export const INHIBIT = { sti: 1, movSs: 2 } as const;

@@ -59,10 +59,6 @@ export abstract class AbsentVcpuCalls {
   setNestedState(_state: KvmNestedState): void {
     absent("KVM_SET_NESTED_STATE", EINVAL);
   }
-
-  smi(): void {
-    absent("KVM_SMI");
-  }
 }
 
 function absent(ioctl: string, errno = ENOTTY): never {

@@ -136,6 +136,8 @@ describe("a software engine fills the page as the kernel does", () => {
     exit.fillState(true, false, 7, 0x1_fee0_0800);
     expect(run).toMatchObject({ if_flag: 1, ready_for_interrupt_injection: 0, flags: 0, cr8: 7n });
     expect(run.apic_base).toBe(0x1_fee0_0800n);
+    exit.fillState(true, false, 7, 0, true);
+    expect(run.flags).toBe(1);
   });
 
   test("an instruction that cannot be emulated, at most 15 bytes", () => {

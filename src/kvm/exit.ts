@@ -1,5 +1,5 @@
 import { exitReasonName, KVM_EXIT_IO, KVM_EXIT_IO_OUT, KVM_EXIT_MMIO } from "../spec/kvm/exit.ts";
-import { KVM_PIO_PAGE_OFFSET, kvm_run } from "../spec/kvm/run-struct.ts";
+import { KVM_PIO_PAGE_OFFSET, KVM_RUN_X86_SMM, kvm_run } from "../spec/kvm/run-struct.ts";
 
 /*
  * The kvm_run page without garbage: plain numbers read from and written to the page in place. The board reads exits
@@ -262,10 +262,10 @@ export class ExitView {
   }
 
   /** What the guest's state is after `run`; a software engine's half of the header. */
-  fillState(ifFlag: boolean, ready: boolean, cr8: number, apicBase: number): void {
+  fillState(ifFlag: boolean, ready: boolean, cr8: number, apicBase: number, inSmm = false): void {
     this.#data.setUint8(RUN.if_flag, ifFlag ? 1 : 0);
     this.#data.setUint8(RUN.ready_for_interrupt_injection, ready ? 1 : 0);
-    this.#data.setUint16(RUN.flags, 0, true);
+    this.#data.setUint16(RUN.flags, inSmm ? KVM_RUN_X86_SMM : 0, true);
     this.cr8 = cr8;
     setWide(this.#data, RUN.apic_base, apicBase, apicBase / TWO_32);
   }

@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { create, type StructInit } from "../base/struct-layout.ts";
 import { EINVAL } from "../spec/kvm/errno.ts";
-import { kvm_debugregs, kvm_mp_state, kvm_sregs, kvm_vcpu_events, kvm_xcrs } from "../spec/kvm/vcpu-struct.ts";
+import {
+  KVM_MP_STATE_INIT_RECEIVED,
+  kvm_debugregs,
+  kvm_mp_state,
+  kvm_sregs,
+  kvm_vcpu_events,
+  kvm_xcrs,
+} from "../spec/kvm/vcpu-struct.ts";
 import { CR4 } from "../spec/x86/control-register.ts";
 import { checkCr4, checkDebugregs, checkMpState, checkSregs, checkVcpuEvents, checkXcrs } from "./state-rules.ts";
 
@@ -73,12 +80,23 @@ test("KVM_SET_VCPU_EVENTS", () => {
     expect(checkVcpuEvents(create(kvm_vcpu_events, { exception: { injected: 1, nr } }))).toBe(EINVAL);
 });
 
+test("KVM_SET_VCPU_EVENTS: no SMI for a vCPU that waits for its startup", () => {
+  const events = (flags: number, smi: object) => create(kvm_vcpu_events, { flags, smi });
+  for (const smi of [{ smm: 1 }, { pending: 1 }]) {
+    expect(checkVcpuEvents(events(8, smi), KVM_MP_STATE_INIT_RECEIVED)).toBe(EINVAL);
+    expect(checkVcpuEvents(events(0, smi), KVM_MP_STATE_INIT_RECEIVED)).toBe(0);
+    expect(checkVcpuEvents(events(8, smi))).toBe(0);
+  }
+});
+
 test("KVM_SET_MP_STATE", () => {
   const states = [0, 1, 2, 3, 4, 5, 9, 99];
   const check = (hasIrqchip: boolean) =>
     states.map((mp_state) => checkMpState(create(kvm_mp_state, { mp_state }), hasIrqchip) === 0);
   expect(check(true)).toEqual([true, true, true, true, true, false, false, false]);
   expect(check(false)).toEqual([true, false, false, false, false, false, false, false]);
+  const held = states.map((mp_state) => checkMpState(create(kvm_mp_state, { mp_state }), true, true) === 0);
+  expect(held).toEqual([true, true, false, true, false, false, false, false]);
 });
 
 test("CR4 follows CPUID", () => {

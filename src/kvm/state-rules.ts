@@ -1,6 +1,7 @@
 import { EINVAL } from "../spec/kvm/errno.ts";
 import {
   KVM_MAX_XCRS,
+  KVM_MP_STATE_INIT_RECEIVED,
   KVM_MP_STATE_RUNNABLE,
   KVM_MP_STATE_SIPI_RECEIVED,
   KVM_VCPUEVENT_VALID_NMI_PENDING,
@@ -74,16 +75,23 @@ const EVENT_FLAGS =
   KVM_VCPUEVENT_VALID_SMM;
 const NMI_VECTOR = 2;
 
-/** KVM_SET_VCPU_EVENTS without KVM_CAP_EXCEPTION_PAYLOAD and KVM_CAP_X86_TRIPLE_FAULT_EVENT. */
-export function checkVcpuEvents(events: KvmVcpuEvents): number {
+/**
+ * KVM_SET_VCPU_EVENTS without KVM_CAP_EXCEPTION_PAYLOAD and KVM_CAP_X86_TRIPLE_FAULT_EVENT, of a vCPU in a KVM_MP_STATE_: one
+ * that waits for its startup is not in system management mode.
+ */
+export function checkVcpuEvents(events: KvmVcpuEvents, mpState: number = KVM_MP_STATE_RUNNABLE): number {
   if (events.flags & ~EVENT_FLAGS) return EINVAL;
+  const managed = events.flags & KVM_VCPUEVENT_VALID_SMM && (events.smi.smm || events.smi.pending);
+  if (managed && mpState === KVM_MP_STATE_INIT_RECEIVED) return EINVAL;
   const { injected, nr } = events.exception;
   return injected && (nr > 31 || nr === NMI_VECTOR) ? EINVAL : 0;
 }
 
-/** KVM_SET_MP_STATE: without an irqchip a vCPU is always runnable. */
-export function checkMpState(state: KvmMpState, hasIrqchip: boolean): number {
+/** KVM_SET_MP_STATE: without an irqchip a vCPU is always runnable; while it holds INIT back (an SMI) it waits for no startup. */
+export function checkMpState(state: KvmMpState, hasIrqchip: boolean, latchesStartup = false): number {
   const { mp_state } = state;
+  if (latchesStartup && (mp_state === KVM_MP_STATE_INIT_RECEIVED || mp_state === KVM_MP_STATE_SIPI_RECEIVED))
+    return EINVAL;
   if (mp_state === KVM_MP_STATE_RUNNABLE) return 0;
   return hasIrqchip && mp_state <= KVM_MP_STATE_SIPI_RECEIVED ? 0 : EINVAL;
 }

@@ -16,6 +16,7 @@ import { optionalSuite } from "./optional.suite.ts";
 import { paravirtSuite } from "./paravirt.suite.ts";
 import { picSuite } from "./pic.suite.ts";
 import { randomCodeSuite } from "./random-code.suite.ts";
+import { smmSuite } from "./smm.suite.ts";
 import { stateSuite } from "./state.suite.ts";
 import { taskPrioritySuite } from "./task-priority.suite.ts";
 import { xsaveSuite } from "./xsave.suite.ts";
@@ -35,6 +36,7 @@ export function engineSuite(name: string, makeSubject: () => Subject): void {
     paravirtSuite(makeSubject);
     instructionsSuite(makeSubject);
     msrSuite(makeSubject);
+    smmSuite(makeSubject);
     stateSuite(makeSubject);
     xsaveSuite(makeSubject);
     optionalSuite(makeSubject);

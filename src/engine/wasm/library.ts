@@ -19,6 +19,7 @@ export interface Library {
   unpack_flags(cpu: number): number;
   update_mode(cpu: number): void;
   interrupt(cpu: number, vector: number): void;
+  enter_smm(cpu: number, halted: number): void;
   deliver(cpu: number): void;
   deliver_raised(cpu: number): void;
   debug_trap(cpu: number): number;

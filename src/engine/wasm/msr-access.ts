@@ -22,6 +22,8 @@ const STATE_MSRS: ReadonlyMap<number, number> = new Map([
   [MSR.PAT, CPU.pat],
   [MSR.DEBUGCTL, CPU.debugctl],
   [MSR.MISC_FEATURES_ENABLES, CPU.miscFeatures],
+  // the guest has it in its save area only
+  [MSR.SMBASE, CPU.smbase],
 ]);
 
 /** MSRs to save and restore, for KVM_GET_MSR_INDEX_LIST. */
@@ -82,8 +84,8 @@ function isPat(types: number): boolean {
   return true;
 }
 
-/** EFER.LMA is the processor's own: it follows from LME and CR0.PG. */
+/** EFER.LMA is the processor's own: it follows from LME and CR0.PG. SMBASE has 32 bits. */
 function writeState(cells: CpuCells, index: number, at: number, lo: number, hi: number): void {
   const kept = index === MSR.EFER ? EFER.LMA : 0;
-  cells.setWide(at, (lo & ~kept) | (cells.lo(at) & kept), hi);
+  cells.setWide(at, (lo & ~kept) | (cells.lo(at) & kept), index === MSR.SMBASE ? 0 : hi);
 }

@@ -1,4 +1,5 @@
 import { CPU, EFLAGS, GPR, SEGMENT, SEGMENTS, segmentOffset } from "../../isa/state.ts";
+import { SMM } from "../../spec/x86/smm.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 import { PROCESSOR_SIGNATURE } from "./cpuid.ts";
 
@@ -29,6 +30,7 @@ export function resetState(cells: CpuCells): void {
   cells.setI32(CPU.mxcsr, 0x1f80);
   cells.setWide(CPU.pat, 0x0007_0406, 0x0007_0406);
   cells.setNumber(CPU.xcr0, 1);
+  cells.setNumber(CPU.smbase, SMM.RESET_BASE);
 }
 
 function attributesOf(name: (typeof SEGMENTS)[number]): number {
@@ -43,11 +45,12 @@ function resetSegment(cells: CpuCells, at: number, attributes: number): void {
   cells.setI32(at + SEGMENT.attributes, attributes);
 }
 
-/** What INIT leaves as it is: x87 and SSE, the MSRs that instructions use, XCR0, caching. [SDM 3A table 9-1] */
+/** What INIT leaves as it is: x87 and SSE, the MSRs that instructions use, XCR0, SMBASE, caching. [SDM 3A table 9-1] */
 const KEPT_BY_INIT: readonly (readonly [number, number])[] = [
   [CPU.fpr, CPU.x87Trap],
   [CPU.xmm, CPU.debugctl],
   [CPU.xcr0, CPU.xcr0 + 8],
+  [CPU.smbase, CPU.smbase + 8],
 ];
 const CR0_CACHING = 0x6000_0000;
 

@@ -1,9 +1,10 @@
 import { APIC_EVENT, highestVector } from "../../irqchip/apic-page.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
-import { CPU, EFLAGS, GUEST_DEBUG, INHIBIT, TRAP, VECTOR } from "../../isa/state.ts";
+import { CPU, EFLAGS, GUEST_DEBUG, INHIBIT, SMM_STATE, TRAP, VECTOR } from "../../isa/state.ts";
 import {
   KVM_VCPUEVENT_VALID_NMI_PENDING,
   KVM_VCPUEVENT_VALID_SHADOW,
+  KVM_VCPUEVENT_VALID_SMM,
   KVM_X86_SHADOW_INT_MOV_SS,
   KVM_X86_SHADOW_INT_STI,
   type KvmVcpuEvents,
@@ -26,7 +27,7 @@ export interface EventsGlue {
   interrupts(): VcpuInterrupts | undefined;
 }
 
-/** What waits to be delivered to a vCPU, and whether it may be: exceptions, NMIs, interrupts. [SDM 3A 6.9] */
+/** What waits to be delivered to a vCPU, and whether it may be: exceptions, SMIs, NMIs, interrupts. [SDM 3A 6.9] */
 export class VcpuEvents {
   readonly #glue: EventsGlue;
   nmiPending = false;
@@ -37,6 +38,9 @@ export class VcpuEvents {
   #nmi = false;
   #exception = NONE;
   #exceptionError = 0;
+  #smiPending = false;
+  /** What is delivered next ended the sleep of HLT. */
+  halted = false;
 
   constructor(glue: EventsGlue) {
     this.#glue = glue;
@@ -71,6 +75,21 @@ export class VcpuEvents {
     this.nmiPending = true;
   }
 
+  /** An SMI came. */
+  raiseSmi(): void {
+    this.#smiPending = true;
+  }
+
+  /** System management mode. */
+  get inSmm(): boolean {
+    return this.#glue.cells.i32(CPU.smm) !== 0;
+  }
+
+  /** Whether INIT would have to wait: in system management mode, or before it. [SDM 3C 31.5.2] */
+  get latchesStartup(): boolean {
+    return this.inSmm || this.#smiPending;
+  }
+
   /** RFLAGS.IF */
   get interruptFlag(): boolean {
     return (this.#glue.cells.i32(CPU.eflags) & EFLAGS.IF) !== 0;
@@ -84,8 +103,8 @@ export class VcpuEvents {
   /** Whether something ends the sleep of HLT. */
   get wakes(): boolean {
     this.collect();
-    if (this.#exception !== NONE || this.#debugPending || this.#nmi || (this.nmiPending && !this.#nmiMasked))
-      return true;
+    if (this.#exception !== NONE || this.#debugPending || this.#nmi || this.#smiDue) return true;
+    if (this.nmiPending && !this.#nmiMasked) return true;
     if (this.#glue.interrupts()?.lapic.takeEvent(APIC_EVENT.UNHALT)) return true;
     return this.interruptFlag && this.#hasInterrupt;
   }
@@ -103,10 +122,10 @@ export class VcpuEvents {
     cells.setWide(CPU.inhibitRip, cells.lo(CPU.rip), cells.hi(CPU.rip));
   }
 
-  /** Whether there is an NMI or interrupt, masked or not. */
+  /** Whether there is an SMI, NMI or interrupt, masked or not. */
   get any(): boolean {
     this.collect();
-    return this.nmiPending || this.#hasInterrupt;
+    return this.#smiPending || this.nmiPending || this.#hasInterrupt;
   }
 
   /** The instruction after STI or MOV SS is about to be executed. */
@@ -117,7 +136,10 @@ export class VcpuEvents {
   /** Delivers what may be delivered; returns the trap that ended the delivery, TRAP.none if the guest may go on. */
   deliver(): number {
     this.collect();
-    const trap = this.#deliverNext();
+    let trap = this.#deliverNext();
+    this.halted = false;
+    // an SMI interrupts a handler that was just entered
+    if (trap === TRAP.none && this.#smiDue) trap = this.#enterSmm();
     const interrupts = this.#glue.interrupts();
     if (trap === TRAP.none && interrupts) this.#glue.pvEoi.arm(interrupts.lapic);
     return trap;
@@ -129,7 +151,9 @@ export class VcpuEvents {
       const trap = this.#deliverDebugTrap();
       if (trap !== TRAP.none) return trap;
     }
-    if (this.#nmi || (this.nmiPending && !this.#nmiMasked)) return this.#deliverNmi();
+    if (this.#nmi) return this.#deliverNmi();
+    if (this.#smiDue) return this.#begun ? this.#deliverInterrupt() : this.#enterSmm();
+    if (this.nmiPending && !this.#nmiMasked) return this.#deliverNmi();
     if (this.interruptFlag && this.#hasInterrupt) return this.#deliverInterrupt();
     return TRAP.none;
   }
@@ -162,6 +186,7 @@ export class VcpuEvents {
     this.#interrupt = NONE;
     this.#nmi = false;
     this.#exception = NONE;
+    this.#smiPending = false;
     this.#glue.cells.setI32(CPU.nmiMasked, 0);
     this.#glue.cells.setI32(CPU.inhibit, 0);
   }
@@ -173,7 +198,7 @@ export class VcpuEvents {
     this.collect();
     into.bytes.fill(0);
     const inhibit = this.shadow ? cells.i32(CPU.inhibit) : 0;
-    const { exception, interrupt, nmi } = into;
+    const { exception, interrupt, nmi, smi } = into;
     exception.injected = this.#exception === NONE ? 0 : 1;
     exception.nr = Math.max(this.#exception, 0);
     exception.has_error_code = this.#exception !== NONE && this.#exceptionError !== NONE ? 1 : 0;
@@ -185,7 +210,12 @@ export class VcpuEvents {
     nmi.injected = this.#nmi ? 1 : 0;
     nmi.pending = this.nmiPending ? 1 : 0;
     nmi.masked = cells.i32(CPU.nmiMasked);
-    into.flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+    const state = cells.i32(CPU.smm);
+    smi.smm = state & SMM_STATE.active ? 1 : 0;
+    smi.smm_inside_nmi = state & SMM_STATE.insideNmi ? 1 : 0;
+    smi.pending = this.#smiPending ? 1 : 0;
+    smi.latched_init = this.#glue.interrupts()?.lapic.hasEvent(APIC_EVENT.INIT) ? 1 : 0;
+    into.flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM;
   }
 
   /** KVM_SET_VCPU_EVENTS; the record was checked. */
@@ -201,12 +231,22 @@ export class VcpuEvents {
       this.nmiPending = nmi.pending !== 0;
       this.#nmiAgain = false;
     }
+    if (flags & KVM_VCPUEVENT_VALID_SMM) this.#writeSmi(from);
     if (!(flags & KVM_VCPUEVENT_VALID_SHADOW)) return;
     const { shadow } = interrupt;
     const sti = shadow & KVM_X86_SHADOW_INT_STI ? INHIBIT.sti : 0;
     const movSs = shadow & KVM_X86_SHADOW_INT_MOV_SS ? INHIBIT.movSs : 0;
     cells.setI32(CPU.inhibit, sti | movSs);
     this.moveShadow();
+  }
+
+  #writeSmi({ smi }: KvmVcpuEvents): void {
+    const lapic = this.#glue.interrupts()?.lapic;
+    const state = SMM_STATE.active | (smi.smm_inside_nmi ? SMM_STATE.insideNmi : 0);
+    this.#glue.cells.setI32(CPU.smm, smi.smm ? state : 0);
+    this.#smiPending = smi.pending !== 0;
+    if (smi.latched_init) lapic?.glue.bus.post(lapic.config.vcpu, APIC_EVENT.INIT);
+    else lapic?.takeEvent(APIC_EVENT.INIT);
   }
 
   get #debugPending(): boolean {
@@ -217,15 +257,26 @@ export class VcpuEvents {
     return this.#glue.cells.i32(CPU.nmiMasked) !== 0;
   }
 
+  /** The delivery of an interrupt began that nothing masks. */
+  get #begun(): boolean {
+    return this.#interrupt !== NONE && this.interruptFlag;
+  }
+
+  /** An SMI waits and is let in. */
+  get #smiDue(): boolean {
+    return this.#smiPending && !this.inSmm;
+  }
+
   get #hasInterrupt(): boolean {
     return this.#interrupt !== NONE || (this.#glue.interrupts()?.hasInterrupt() ?? false);
   }
 
-  /** Takes over what came in while the vCPU executed: the guest's CR8 and paravirtual EOI, NMIs posted to its local APIC. */
+  /** Takes over what came in while the vCPU executed: the guest's CR8 and paravirtual EOI, NMIs and SMIs posted to its local APIC. */
   collect(): void {
     const interrupts = this.#glue.interrupts();
     if (interrupts === undefined) return;
     this.#glue.lapicSync.toLapic();
+    if (interrupts.lapic.takeEvent(APIC_EVENT.SMI)) this.raiseSmi();
     if (interrupts.lapic.takeEvent(APIC_EVENT.NMI)) this.raiseNmi();
     if (interrupts.lapic.takeEvent(APIC_EVENT.NMI_AGAIN)) this.raiseNmi();
   }
@@ -248,6 +299,14 @@ export class VcpuEvents {
     if (library.debug_trap(cells.base) === 0) return TRAP.none;
     library.pack_flags(cells.base);
     library.deliver_raised(cells.base);
+    return cells.i32(CPU.trap);
+  }
+
+  #enterSmm(): number {
+    const { cells, library } = this.#glue;
+    this.#smiPending = false;
+    library.pack_flags(cells.base);
+    library.enter_smm(cells.base, this.halted ? 1 : 0);
     return cells.i32(CPU.trap);
   }
 

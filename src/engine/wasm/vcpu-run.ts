@@ -87,7 +87,7 @@ export class VcpuRun {
     const result = this.#run();
     events.collect();
     const ready = irqchip || (events.ready && !this.#pending.waits);
-    this.exit.fillState(events.interruptFlag, ready, cells.lo(CPU.cr8), this.#glue.apicBase());
+    this.exit.fillState(events.interruptFlag, ready, cells.lo(CPU.cr8), this.#glue.apicBase(), events.inSmm);
     return result;
   }
 
@@ -149,13 +149,20 @@ export class VcpuRun {
     const { events } = this.#glue;
     const lapic = this.#glue.lapic();
     if (lapic?.hasEvent(APIC_EVENT.INIT | APIC_EVENT.SIPI)) this.#acceptStartup(lapic);
-    if (this.mpState === KVM_MP_STATE_HALTED && events.wakes) this.mpState = KVM_MP_STATE_RUNNABLE;
+    if (this.mpState === KVM_MP_STATE_HALTED && events.wakes) {
+      this.mpState = KVM_MP_STATE_RUNNABLE;
+      events.halted = true;
+    }
     return this.mpState === KVM_MP_STATE_RUNNABLE;
   }
 
-  /** [SDM 3A 9.4] A startup IPI counts only after INIT. */
+  /** A startup IPI counts only after INIT, and INIT waits for RSM. [SDM 3A 9.4, 3C 31.5.2] */
   #acceptStartup(lapic: Lapic): void {
-    const { cells, library } = this.#glue;
+    const { cells, library, events } = this.#glue;
+    if (events.inSmm) {
+      lapic.takeEvent(APIC_EVENT.SIPI);
+      return;
+    }
     if (lapic.takeEvent(APIC_EVENT.INIT)) {
       this.#glue.init();
       this.#started = this.mpState === KVM_MP_STATE_UNINITIALIZED;

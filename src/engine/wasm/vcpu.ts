@@ -325,7 +325,6 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
   setXsave(xsave: KvmXsave): void {
     if (!writeXsave(this.cells, supportedXcr0(), xsave)) throw new KvmError("KVM_SET_XSAVE", EINVAL);
     this.library.tlb_flush(this.cells.base);
-    this.library.tlb_flush(this.cells.base);
   }
 
   getXcrs(into: KvmXcrs = create(kvm_xcrs)): KvmXcrs {
@@ -359,7 +358,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
   }
 
   setVcpuEvents(events: KvmVcpuEvents): void {
-    check("KVM_SET_VCPU_EVENTS", checkVcpuEvents(events));
+    check("KVM_SET_VCPU_EVENTS", checkVcpuEvents(events, this.#run.mpState));
     this.#events.write(events);
   }
 
@@ -381,7 +380,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
   }
 
   setMpState(state: KvmMpState): void {
-    check("KVM_SET_MP_STATE", checkMpState(state, this.#interrupts !== undefined));
+    check("KVM_SET_MP_STATE", checkMpState(state, this.#interrupts !== undefined, this.#events.latchesStartup));
     this.#run.mpState = state.mp_state;
   }
 
@@ -415,6 +414,11 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
 
   nmi(): void {
     this.#events.raiseNmi();
+    this.#words.wake();
+  }
+
+  smi(): void {
+    this.#events.raiseSmi();
     this.#words.wake();
   }
 

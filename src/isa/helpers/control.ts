@@ -73,7 +73,9 @@ import { update_mode, update_unit_traps } from "./mode.ts";
 import { load_pdptrs } from "./pdptr.ts";
 import { cpl, is_canonical_register, is_code64, is_long, is_v86, segment_attributes } from "./registers.ts";
 
-const CR0_WRITABLE: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
+/** The bits of CR0 that can be set. */
+export const CR0_WRITABLE: u64 =
+  CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
 
 /** CR4 bits whose change changes what a linear address means. */
 const CR4_TRANSLATION: u64 = CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_SMAP | CR4_PCIDE | CR4_PKE;
@@ -169,7 +171,7 @@ function given(register: u32, bit: i32, bits: u64): u64 {
 }
 
 /** The CR4 bits of this processor, as its CPUID says. [SDM 2A CPUID] */
-function cr4_bits(cpu: i32): u64 {
+export function cr4_bits(cpu: i32): u64 {
   cpuid(cpu, 1, 0);
   const ecx = answer(cpu, 2);
   const edx = answer(cpu, 3);

@@ -43,6 +43,7 @@ import { simd_float, simd_float_wide, store_halves } from "./simd/float.ts";
 import { fused_multiply } from "./simd/fused.ts";
 import { clear_vectors, gather_elements, mask_load, mask_move, mask_store } from "./simd/masked.ts";
 import { carryless_multiply, compare_strings } from "./simd/text.ts";
+import { enter_smm, rsm } from "./smm.ts";
 import { cmps, lods, movs, scas, stos } from "./strings.ts";
 import { syscall, sysenter, sysexit, sysret } from "./syscall.ts";
 import { rdpkru, set_pkru, wrpkru } from "./protection-keys.ts";
@@ -170,6 +171,8 @@ export {
   sysenter,
   sysexit,
   sysret,
+  enter_smm,
+  rsm,
   check_xsaves,
   xgetbv,
   xsetbv,

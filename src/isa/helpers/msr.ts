@@ -196,7 +196,7 @@ function write_efer(cpu: i32, value: u64): void {
 }
 
 /** The EFER bits of this processor, as its CPUID says. [SDM 2A CPUID leaf 80000001H] */
-function efer_bits(cpu: i32): u64 {
+export function efer_bits(cpu: i32): u64 {
   ask_cpuid(cpu, 0x80000001, 0);
   const edx = load<u32>(cpu + CPU_scratch + 12);
   let bits: u64 = edx & (1 << 11) ? EFER_SCE : 0;

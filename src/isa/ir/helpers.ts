@@ -104,6 +104,8 @@ export const HELPERS = {
   sysenter: declare("i32", "none", "faults writes"),
   // (operand size in bits): writes CPU.rip
   sysexit: declare("i32", "none", "faults writes"),
+  // smm.ts: -> TRAP after the instruction; writes CPU.rip and CPU.eflags
+  rsm: declare("", "i32", "faults writes"),
   // control.ts: (register number), (register number, value)
   read_control: declare("i32", "i64", "faults"),
   write_control: declare("i32 i64", "none", "faults writes"),

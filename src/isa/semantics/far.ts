@@ -58,6 +58,14 @@ export const sysret: Semantics = (b) => {
   endWithFlags(b);
 };
 
+/** Interrupts that waited come before the next instruction. [SDM 2B RSM] */
+export const rsm: Semantics = (b) => {
+  const trap = b.call("rsm");
+  b.flags("raw", 32, [b.get(CPU.eflags, "i32")]);
+  b.set(CPU.trap, trap);
+  b.end();
+};
+
 /** [SDM 2B SYSENTER] */
 export const sysenter: Semantics = (b) => {
   b.call("sysenter", b.eflags());

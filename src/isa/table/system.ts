@@ -49,6 +49,7 @@ const TRANSFERS: readonly Row[] = [
   row("CA", "RETF Iw", Far.farReturn, { sizes: [16, 32, 64] }),
   row("CB", "RETF", Far.farReturn, { sizes: [16, 32, 64] }),
   row("CF", "IRET", Far.iret, { sizes: [16, 32, 64] }),
+  row("0F AA", "RSM", Far.rsm, SIZELESS),
   row("0F 05", "SYSCALL", Far.syscall, { ...SIZELESS, feature: "syscall" }),
   row("0F 07", "SYSRET", Far.sysret, { sizes: [16, 32, 64], feature: "syscall" }),
   row("0F 34", "SYSENTER", Far.sysenter, { ...SIZELESS, feature: "sep" }),

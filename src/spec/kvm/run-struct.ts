@@ -26,6 +26,9 @@ export const KVM_RUN_EXIT_OFFSET = 32;
 const EXIT = KVM_RUN_EXIT_OFFSET;
 const SYNC_REGS_SIZE_BYTES = 2048;
 
+/** Bit of `flags`: the vCPU is in system management mode. */
+export const KVM_RUN_X86_SMM = 1 << 0;
+
 /** What KVM_RUN reads and fills; which of the exit records at offset 32 holds is said by `exit_reason`. */
 export const kvm_run = struct("kvm_run", 2352, {
   request_interrupt_window: "u8",

@@ -11,6 +11,7 @@ export const MSR = {
   TSC_ADJUST: 0x3b,
   BIOS_UPDT_TRIG: 0x79,
   BIOS_SIGN_ID: 0x8b,
+  SMBASE: 0x9e,
   PMC0: 0xc1,
   PMC1: 0xc2,
   FSB_FREQ: 0xcd,
