@@ -42,6 +42,11 @@ export function isHardwareEnabled(page: ApicPage): boolean {
   return (page[APIC_WORD.BASE]! & APIC_BASE.EN) !== 0;
 }
 
+/** IA32_APIC_BASE */
+export function apicBase(page: ApicPage): number {
+  return page[APIC_WORD.BASE_HIGH]! * 0x1_0000_0000 + page[APIC_WORD.BASE]!;
+}
+
 export function isX2apic(page: ApicPage): boolean {
   return (page[APIC_WORD.BASE]! & APIC_BASE.EXTD) !== 0;
 }

@@ -1,5 +1,5 @@
 import { create } from "../../base/struct-layout.ts";
-import { APIC_WORD, type ApicPage } from "../../irqchip/apic-page.ts";
+import { apicBase } from "../../irqchip/apic-page.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
 import { CPU, VECTOR } from "../../isa/state.ts";
 import { AbsentVcpuCalls } from "../../kvm/absent-calls.ts";
@@ -492,10 +492,6 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
 /** The exception that KVM_SET_GUEST_DEBUG gives to the guest. */
 function injected(control: number): number {
   return control & KVM_GUESTDBG_INJECT_DB ? VECTOR.DB : VECTOR.BP;
-}
-
-function apicBase(page: ApicPage): number {
-  return page[APIC_WORD.BASE_HIGH]! * 0x1_0000_0000 + page[APIC_WORD.BASE]!;
 }
 
 function check(ioctl: string, errno: number): void {
