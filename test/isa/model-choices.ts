@@ -72,7 +72,18 @@ const CHOICES: readonly Choice[] = [
     why: "MOVSXD to 16 bits reads 16 bits of memory for Intel and 32 for AMD [SDM 2B MOVSXD; APM 3 MOVSXD]",
     holds: ({ row, bits, memory }, moment) => row.mnemonic === "MOVSXD" && bits === 16 && memory && !isData(moment),
   },
+  {
+    why: "of an offset that is not canonical, in a canonical linear address, an AMD EPYC raises #GP; the manual looks at the sum [SDM 1 3.3.7.1]",
+    holds: ({ operands }, moment) =>
+      operands.some((o) => o.kind === "memory" || (o.kind === "string" && o.segment === "source")) &&
+      !isCanonical(moment.offset) &&
+      isCanonical(moment.address),
+  },
 ];
+
+function isCanonical(address: bigint): boolean {
+  return BigInt.asUintN(64, BigInt.asIntN(48, address)) === address;
+}
 
 /** Whether a register operand has a lane that may be a NaN. */
 function hasNan(moment: Moment): boolean {

@@ -1,6 +1,7 @@
 import type { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { operandsOf } from "../../src/isa/evaluate/operands.ts";
-import { CPU, SEGMENT, SEGMENT_SIZE } from "../../src/isa/state.ts";
+import { CPU, GPR, SEGMENT, SEGMENT_SIZE } from "../../src/isa/state.ts";
+import { formOf } from "../../src/isa/table/forms.ts";
 import { DATA } from "./layout.ts";
 
 /** The state in which an instruction is about to be executed. Valid until the next one. */
@@ -37,11 +38,17 @@ export class Moment {
     return this.#view.getBigUint64(this.#cpu + CPU.gpr + 8 * number, true);
   }
 
+  /** The memory operand's offset in its segment; of a string instruction the source's. */
+  get offset(): bigint {
+    if (formOf(this.insn).operands.some((o) => o.kind === "string" && o.segment === "source"))
+      return BigInt.asUintN(this.insn.addressSize, this.gpr(GPR.rsi));
+    return operandsOf(this.insn, this.rip).effectiveAddress((number) => this.gpr(number));
+  }
+
   /** The linear address of the memory operand. */
   get address(): bigint {
-    const offset = operandsOf(this.insn, this.rip).effectiveAddress((number) => this.gpr(number));
     const base = CPU.segments + SEGMENT_SIZE * this.insn.segment + SEGMENT.base;
-    return BigInt.asUintN(64, offset + this.#view.getBigUint64(this.#cpu + base, true));
+    return BigInt.asUintN(64, this.offset + this.#view.getBigUint64(this.#cpu + base, true));
   }
 
   /** A byte of the data pages; undefined elsewhere. */
