@@ -1,10 +1,6 @@
 // Boots every guest on every emulator, round by round, and reports.
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { UserError } from "../../dist/base/assert.js";
-import { describeHost, lastAllowedCore, loadAverage } from "../common/host.mjs";
+import { pinPrefix, runCommand, saveResult, say, temporaryDirectory } from "../common/command.mjs";
+import { describeHost, loadAverage } from "../common/host.mjs";
 import { help, readArguments } from "./arguments.mjs";
 import { emulators } from "./emulators.mjs";
 import { prepareGuest } from "./guest.mjs";
@@ -17,25 +13,12 @@ import { measureBoot } from "./run.mjs";
 /** @typedef {import("./report.mjs").Pair} Pair */
 /** @typedef {import("./report.mjs").Run} Run */
 
-/** @param {string} text */
-const say = (text) => process.stderr.write(`${text}\n`);
-
 /**
  * Runs the benchmark and resolves to the exit status: 1 if a boot failed.
  * @param {string[]} args
  */
 export async function main(args) {
-  try {
-    const options = readArguments(args);
-    if (!options.help) return await benchmark(options);
-    process.stdout.write(help);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    say(`bench: ${error.message}`);
-    if (error.remedy) say(error.remedy);
-    return 1;
-  }
+  return runCommand(args, { read: readArguments, help, run: benchmark });
 }
 
 /** @param {Options} options */
@@ -64,36 +47,6 @@ async function prepareGuests({ images, memoryMiB }) {
   const guests = [];
   for (const name of images) guests.push(await prepareGuest(name, memoryMiB, directory));
   return guests;
-}
-
-/**
- * Saved anew after every round, so that little is lost when a long series is interrupted. Throws a UserError.
- * @param {string | undefined} path
- * @param {object} result
- */
-function saveResult(path, result) {
-  if (path === undefined) return;
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`);
-  } catch (error) {
-    throw new UserError(`cannot write ${path}`, String(error), { cause: error });
-  }
-}
-
-/** A directory that goes when we go, however that is. */
-function temporaryDirectory() {
-  const directory = mkdtempSync(join(tmpdir(), "tskvm-bench-"));
-  process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
-  return directory;
-}
-
-/** What puts a command on one core. Throws a UserError without taskset. */
-function pinPrefix() {
-  if (spawnSync("taskset", ["--version"]).status !== 0)
-    throw new UserError("--pin needs taskset, which is missing", "Install it: apt-get install util-linux");
-  return ["taskset", "-c", String(lastAllowedCore())];
 }
 
 /** @param {string} name */

@@ -18,7 +18,7 @@ test("a guest that comes up is measured, and ended", async () => {
 
 test("a guest that powers off when it is sent a line has its instructions counted", async () => {
   const script = `${comesUp} process.stdin.once("data", () => {
-    console.error("tskvm: 5.50 s, 300.1 million instructions, 54.6 million a second, peak memory 90 MiB");
+    console.error("tskvm: started in 0.30 s; ran 5.50 s on the wasm engine, 300.1 million instructions, 54.6 million a second, peak memory 90 MiB");
     process.exit();
   })`;
   const measured = await measureBoot(emulator(script), { ...options, stats: true });

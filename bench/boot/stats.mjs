@@ -6,6 +6,6 @@
  * @returns {{ instructions: number, instructionSeconds: number } | undefined}
  */
 export function readStats(text) {
-  const match = /([\d.]+) s, ([\d.]+) million instructions/.exec(text);
+  const match = /ran ([\d.]+) s on the \w+ engine, ([\d.]+) million instructions/.exec(text);
   return match ? { instructions: Math.round(Number(match[2]) * 1e6), instructionSeconds: Number(match[1]) } : undefined;
 }

@@ -1,10 +1,7 @@
 // Runs every program everywhere, round by round, and reports.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { UserError } from "../../dist/base/assert.js";
 import { emulators } from "../boot/emulators.mjs";
-import { describeHost, lastAllowedCore, loadAverage } from "../common/host.mjs";
+import { pinPrefix, runCommand, saveResult, say, temporaryDirectory } from "../common/command.mjs";
+import { describeHost, loadAverage } from "../common/host.mjs";
 import { help, readArguments } from "./arguments.mjs";
 import { prepareGuest } from "./guest.mjs";
 import { findFaults, formatReport, summarizeProgram } from "./report.mjs";
@@ -14,31 +11,18 @@ import { runPrograms } from "./run.mjs";
 /** @typedef {import("./guest.mjs").Guest} Guest */
 /** @typedef {import("./report.mjs").Run} Run */
 
-/** @param {string} text */
-const say = (text) => process.stderr.write(`${text}\n`);
-
 /**
  * Runs the benchmark and resolves to the exit status: 1 if something failed or a checksum differs.
  * @param {string[]} args
  */
 export async function main(args) {
-  try {
-    const options = readArguments(args);
-    if (!options.help) return await benchmark(options);
-    process.stdout.write(help);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    say(`bench: ${error.message}`);
-    if (error.remedy) say(error.remedy);
-    return 1;
-  }
+  return runCommand(args, { read: readArguments, help, run: benchmark });
 }
 
 /** @param {Options} options */
 async function benchmark(options) {
-  const temporary = mkdtempSync(join(tmpdir(), "tskvm-bench-"));
-  process.once("exit", () => rmSync(temporary, { recursive: true, force: true }));
+  const prefix = options.pin ? pinPrefix() : [];
+  const temporary = temporaryDirectory();
   const conditions = { date: new Date().toISOString(), host: describeHost(), loadBefore: loadAverage() };
   const guests = [];
   for (const arch of /** @type {("i386" | "amd64")[]} */ (options.architectures))
@@ -46,7 +30,7 @@ async function benchmark(options) {
   /** @type {Run[]} */
   const runs = [];
   for (let round = 1; round <= options.rounds; round++) {
-    for await (const run of runRound(round, options, guests)) runs.push(run);
+    for await (const run of runRound(round, options, guests, prefix)) runs.push(run);
     save(options, conditions, runs);
   }
   const faults = findFaults(runs);
@@ -58,10 +42,10 @@ async function benchmark(options) {
 /**
  * Places take turns within a round, so that a change in the machine's speed meets them all.
  * @param {number} round @param {Options} options @param {Guest[]} guests
+ * @param {string[]} prefix of every command
  * @returns {AsyncGenerator<Run>}
  */
-async function* runRound(round, options, guests) {
-  const prefix = options.pin ? ["taskset", "-c", String(lastAllowedCore())] : [];
+async function* runRound(round, options, guests, prefix) {
   for (const guest of guests) {
     for (const place of options.places) {
       const command = commandOf(place, guest, options);
@@ -94,16 +78,7 @@ const summaries = ({ architectures, programs, places }, runs) =>
 
 /** Everything as plain data, without paths of this machine. @param {Options} options @param {object} conditions @param {Run[]} runs */
 function save(options, conditions, runs) {
-  if (options.json === undefined) return;
   const { json, help: _, ...rest } = options;
-  const result = {
-    format: 1,
-    benchmark: "programs",
-    ...conditions,
-    options: rest,
-    summary: summaries(options, runs),
-    runs,
-  };
-  mkdirSync(dirname(json), { recursive: true });
-  writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+  const summary = summaries(options, runs);
+  saveResult(json, { format: 1, benchmark: "programs", ...conditions, options: rest, summary, runs });
 }
