@@ -25,6 +25,12 @@ export function paravirtSuite(makeSubject: () => Subject): void {
     return code.mov(R.bx, bx).mov(R.cx, cx).mov(R.dx, dx).mov(R.si, si).mov(R.ax, number).bytes(0x0f, 0x01, 0xc1);
   };
   const tellAl = (code: Code): Code => code.outAl(PORT);
+  /** A guest of an engine that has a feature. */
+  const guestWith = (context: TestContext, feature: number): Guest => {
+    const subject = makeSubject();
+    needFeature(context, subject, feature);
+    return new Guest(subject, "protected", { irqchip: true });
+  };
   const handler = (guest: Guest, vector: number, body: (code: Code) => Code): void => {
     guest.place(body(new Code(32, HANDLER)).iret());
     guest.gate(vector, HANDLER);
@@ -43,9 +49,7 @@ export function paravirtSuite(makeSubject: () => Subject): void {
     });
 
     test("SEND_IPI interrupts the processors of its bitmap and counts them", (context) => {
-      const subject = makeSubject();
-      needFeature(context, subject, KVM_FEATURE.PV_SEND_IPI);
-      const guest = new Guest(subject, "protected", { irqchip: true });
+      const guest = guestWith(context, KVM_FEATURE.PV_SEND_IPI);
       handler(guest, 0x61, (code) =>
         code
           .bytes(0xb0, 0x61)
@@ -61,17 +65,13 @@ export function paravirtSuite(makeSubject: () => Subject): void {
     });
 
     test("SEND_IPI takes no logical destination", (context) => {
-      const subject = makeSubject();
-      needFeature(context, subject, KVM_FEATURE.PV_SEND_IPI);
-      const guest = new Guest(subject, "protected", { irqchip: true });
+      const guest = guestWith(context, KVM_FEATURE.PV_SEND_IPI);
       guest.start(tellAl(vmcall(enableLapic(program()), KVM_HC.SEND_IPI, 1, 0, 0, 0x861)));
       expect(guest.next()).toEqual(told(256 - KVM_HC_ERROR.EINVAL));
     });
 
     test("KICK_CPU ends the sleep of HLT without an interrupt", (context) => {
-      const subject = makeSubject();
-      needFeature(context, subject, KVM_FEATURE.PV_UNHALT);
-      const guest = new Guest(subject, "protected", { irqchip: true });
+      const guest = guestWith(context, KVM_FEATURE.PV_UNHALT);
       guest.start(tellAl(vmcall(program().cli(), KVM_HC.KICK_CPU, 0, 0).hlt().bytes(0xb0, 7)));
       expect(guest.next()).toEqual(told(7));
     });
@@ -90,35 +90,32 @@ export function paravirtSuite(makeSubject: () => Subject): void {
   });
 
   describe("paravirtual EOI", () => {
-    test("clearing the bit ends the interrupt", (context) => {
-      const subject = makeSubject();
-      needProcessor(subject, "ends an interrupt when it delivers it");
-      needFeature(context, subject, KVM_FEATURE.PV_EOI);
-      const guest = new Guest(subject, "protected", { irqchip: true });
-      // btr dword [data], 0; setc al; out
-      handler(guest, 0x61, (code) =>
-        code
-          .bytes(0x0f, 0xba, 0x35, AT.data & 0xff, AT.data >> 8, 0, 0, 0)
-          .bytes(0x0f, 0x92, 0xc0)
-          .outAl(PORT),
-      );
+    /** btr dword [data], 0 */
+    const clearBit = (code: Code): Code => code.bytes(0x0f, 0xba, 0x35, AT.data & 0xff, AT.data >> 8, 0, 0, 0);
+    /** Interrupts itself twice with vector 0x61, and sleeps. */
+    const interruptsTwice = (): Code => {
       const code = enableLapic(program())
         .wrmsr(KVM_MSR.PV_EOI_EN, AT.data | 1)
         .sti();
       for (let n = 0; n < 2; n++) code.storeImmediate(LAPIC + APIC.ICR, 0x61 | (1 << 18)).nop();
-      guest.start(code.label("sleep").hlt().jump("sleep"));
+      return code.label("sleep").hlt().jump("sleep");
+    };
+
+    test("clearing the bit ends the interrupt", (context) => {
+      needProcessor(makeSubject(), "ends an interrupt when it delivers it");
+      const guest = guestWith(context, KVM_FEATURE.PV_EOI);
+      // setc al; out
+      handler(guest, 0x61, (code) => clearBit(code).bytes(0x0f, 0x92, 0xc0).outAl(PORT));
+      guest.start(interruptsTwice());
       expect(guest.next()).toEqual(told(1));
       expect(guest.next()).toEqual(told(1));
     });
 
     test("an interrupt that was ended by the bit is over when the guest gives the bit up", (context) => {
-      const subject = makeSubject();
-      needFeature(context, subject, KVM_FEATURE.PV_EOI);
-      const guest = new Guest(subject, "protected", { irqchip: true });
-      // btr dword [data], 0; jc +5; EOI by the APIC; the MSR is cleared
+      const guest = guestWith(context, KVM_FEATURE.PV_EOI);
+      // jc +5; EOI by the APIC; the MSR is cleared
       handler(guest, 0x61, (code) =>
-        code
-          .bytes(0x0f, 0xba, 0x35, AT.data & 0xff, AT.data >> 8, 0, 0, 0)
+        clearBit(code)
           .jumpIf(IF.below, "ended")
           .storeImmediate(LAPIC + APIC.EOI, 0)
           .label("ended")
@@ -126,19 +123,13 @@ export function paravirtSuite(makeSubject: () => Subject): void {
           .bytes(0xb0, 0x61)
           .outAl(PORT),
       );
-      const code = enableLapic(program())
-        .wrmsr(KVM_MSR.PV_EOI_EN, AT.data | 1)
-        .sti();
-      for (let n = 0; n < 2; n++) code.storeImmediate(LAPIC + APIC.ICR, 0x61 | (1 << 18)).nop();
-      guest.start(code.label("sleep").hlt().jump("sleep"));
+      guest.start(interruptsTwice());
       expect(guest.next()).toEqual(told(0x61));
       expect(guest.next()).toEqual(told(0x61));
     });
 
     test("the bit is clear when the guest has to write EOI: something else waits for it", (context) => {
-      const subject = makeSubject();
-      needFeature(context, subject, KVM_FEATURE.PV_EOI);
-      const guest = new Guest(subject, "protected", { irqchip: true });
+      const guest = guestWith(context, KVM_FEATURE.PV_EOI);
       handler(guest, 0x61, (code) =>
         code
           .load(4, R.ax, AT.data)

@@ -29,11 +29,16 @@ const CHAIN_MAXIMUM = 200;
 
 /** Opens a disk image with the files under it, which are only read. Throws UserError. */
 export function openDisk(path: string, options: OpenDiskOptions = {}): BlockBackend {
+  return openLayer(path, options, () => checkChain(path));
+}
+
+/** Opens an image and those under it; `beforeBacking` is called if there are any, before they are opened. */
+function openLayer(path: string, options: OpenDiskOptions, beforeBacking: () => void): BlockBackend {
   const file = new HostFile(path, { readOnly: options.readOnly ?? false, lock: options.lock });
   try {
     const format = options.format ?? probeFormat(file);
     if (format === "raw") return new RawImage(file, { probed: options.format === undefined });
-    return openQcow2(file, path, options);
+    return openQcow2(file, path, options, beforeBacking);
   } catch (error) {
     file.close();
     throw error;
@@ -78,13 +83,13 @@ function formatOf(path: string, name: string | undefined): DiskFormat | undefine
   throw new UserError(`${path} has a backing file of format ${name}`, "Convert that to qcow2 or raw with qemu-img.");
 }
 
-function openQcow2(file: HostFile, path: string, options: OpenDiskOptions): Qcow2Image {
+function openQcow2(file: HostFile, path: string, options: OpenDiskOptions, beforeBacking: () => void): Qcow2Image {
   const header = readHeader(file);
   const isBad = (header.incompatible & (INCOMPATIBLE.dirty | INCOMPATIBLE.corrupt)) !== 0;
   if (header.incompatible & INCOMPATIBLE.corrupt && !file.readOnly && !options.withoutRepair)
     throw new UserError(`${path} is marked as corrupt`, `Try \`tskvm disk check --repair ${path}\`.`);
-  const backing = options.withoutBacking ? undefined : openBacking(path, { header });
-  const image = new Qcow2Image(file, backing);
+  const backing = options.withoutBacking ? undefined : openBacking(path, { header }, beforeBacking);
+  const image = new Qcow2Image(file, backing, header);
   if (isBad && !file.readOnly && !options.withoutRepair) repair(image, path);
   return image;
 }
@@ -99,12 +104,17 @@ function repair(image: Qcow2Image, path: string): void {
   );
 }
 
-function openBacking(path: string, image: Pick<Qcow2Image, "header">): BlockBackend | undefined {
+function openBacking(
+  path: string,
+  image: Pick<Qcow2Image, "header">,
+  beforeBacking: () => void,
+): BlockBackend | undefined {
   const backing = backingFileOf(path, image);
   if (backing === undefined) return undefined;
-  checkChain(path);
+  beforeBacking();
   try {
-    return openDisk(backing.path, { readOnly: true, format: backing.format });
+    // the chain was looked at whole from its top
+    return openLayer(backing.path, { readOnly: true, format: backing.format }, () => {});
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`${path} stands on another image: ${error.message}`, error.remedy, { cause: error });

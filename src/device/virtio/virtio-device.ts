@@ -1,9 +1,10 @@
 import type { GuestMemory } from "../../memory/guest-memory.ts";
 import { VIRTIO_F, VIRTIO_STATUS } from "../../spec/virtio/virtio.ts";
-import { DescriptorChain, QueueError } from "./descriptor-chain.ts";
+import { type DescriptorChain, QueueError } from "./descriptor-chain.ts";
 import { PackedQueue } from "./packed-queue.ts";
+import { QueueBuffers } from "./queue-buffers.ts";
 import { SplitQueue } from "./split-queue.ts";
-import type { QueueState, Virtqueue } from "./virtqueue.ts";
+import type { QueueState } from "./virtqueue.ts";
 
 /** What a device's buffers look like to its function: taken one at a time, and given back with the bytes written. */
 export interface BufferQueue {
@@ -70,12 +71,10 @@ export class VirtioDevice {
   readonly #function: VirtioFunction;
   readonly #memory: GuestMemory;
   readonly #signals: VirtioSignals;
-  /** Used again for every request. */
-  readonly #chains: DescriptorChain[] = [];
   #status = 0;
   #driverFeatures: [number, number] = [0, 0];
   #registers: QueueRegisters[];
-  #queues: (Virtqueue | undefined)[];
+  #queues: (QueueBuffers | undefined)[];
 
   constructor(what: VirtioFunction, memory: GuestMemory, signals: VirtioSignals) {
     this.#function = what;
@@ -167,7 +166,10 @@ export class VirtioDevice {
   }
 
   snapshot(): VirtioDeviceState {
-    const queues = this.#registers.map((queue, index) => ({ ...queue, progress: copied(this.#queues[index]?.state) }));
+    const queues = this.#registers.map((queue, index) => ({
+      ...queue,
+      progress: copied(this.#queues[index]?.queue.state),
+    }));
     return { status: this.#status, driverFeatures: [...this.#driverFeatures], queues };
   }
 
@@ -181,22 +183,13 @@ export class VirtioDevice {
   }
 
   /** The driver is to notify only if the function wanted more buffers; those that came meanwhile are processed too. */
-  #process(index: number, queue: Virtqueue): void {
-    let lacks = false;
-    const pop = (n: number): DescriptorChain | undefined => {
-      const chain = this.#chain(n);
-      lacks = !queue.pop(chain);
-      return lacks ? undefined : chain;
-    };
-    const buffers: BufferQueue = {
-      take: () => pop(0),
-      takeGroup: (length, most) => this.#takeGroup(queue, pop, length, most),
-      give: (chain, written) => queue.push(chain, written),
-    };
+  #process(index: number, buffers: QueueBuffers): void {
+    const { queue } = buffers;
+    buffers.lacks = false;
     queue.wantNotifications(false);
     this.#function.process(index, buffers);
     queue.publish();
-    if (lacks) {
+    if (buffers.lacks) {
       queue.wantNotifications(true);
       this.#function.process(index, buffers);
       queue.publish();
@@ -204,25 +197,7 @@ export class VirtioDevice {
     if (queue.takeInterrupt()) this.#signals.queueInterrupt(index);
   }
 
-  #takeGroup(queue: Virtqueue, pop: (n: number) => DescriptorChain | undefined, length: number, most: number) {
-    const before = queue.state.available;
-    for (let n = 0, bytes = 0; ; n++) {
-      if (bytes >= length || n === most) return this.#chains.slice(0, n);
-      const chain = pop(n);
-      if (chain === undefined) {
-        queue.rewind(before);
-        return undefined;
-      }
-      bytes += chain.writable;
-    }
-  }
-
-  #chain(n: number): DescriptorChain {
-    this.#chains[n] ??= new DescriptorChain(this.#memory);
-    return this.#chains[n];
-  }
-
-  #makeQueue(queue: QueueRegisters, progress: QueueState | null): Virtqueue {
+  #makeQueue(queue: QueueRegisters, progress: QueueState | null): QueueBuffers {
     const config = {
       size: queue.size,
       desc: address(queue.desc),
@@ -232,7 +207,7 @@ export class VirtioDevice {
       indirect: this.#has(VIRTIO_F.INDIRECT_DESC),
     };
     const Kind = this.#has(VIRTIO_F.RING_PACKED) ? PackedQueue : SplitQueue;
-    return new Kind(this.#memory, config, progress ?? undefined);
+    return new QueueBuffers(new Kind(this.#memory, config, progress ?? undefined), this.#memory);
   }
 
   #isAgreed(): boolean {

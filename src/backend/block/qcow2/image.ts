@@ -3,7 +3,7 @@ import { setU64, viewOf } from "../big-endian.ts";
 import type { BlockBackend, Extent, Storage } from "../block.ts";
 import { ClusterMap, clearEntry, entryOffset, isCopied, setCompressed, setEntry, type Table } from "./cluster-map.ts";
 import { compressCluster, decompressCluster } from "./compression.ts";
-import { damaged, type Qcow2Header, readHeader } from "./header.ts";
+import { damaged, type Qcow2Header } from "./header.ts";
 import { Refcounts } from "./refcounts.ts";
 
 /** Clusters that are allocated and written at once. */
@@ -44,10 +44,10 @@ export class Qcow2Image implements BlockBackend {
   /** Where the next compressed cluster may begin, inside a cluster that holds others. */
   #compressedEnd = 0;
 
-  constructor(storage: Storage, backing?: BlockBackend) {
+  constructor(storage: Storage, backing: BlockBackend | undefined, header: Qcow2Header) {
     this.storage = storage;
     this.backing = backing;
-    this.#header = readHeader(storage);
+    this.#header = header;
     this.refcounts = new Refcounts(storage, this.#header);
     this.map = new ClusterMap(storage, this.#header, this.refcounts);
   }

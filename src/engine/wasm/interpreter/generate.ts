@@ -29,7 +29,7 @@ export const ENTER_TYPE: Signature = { params: ["i32", "i32", "i32"], results: [
 const HANDLER_PARAM = 2 as Local;
 
 /** Functions of the helper library that only emitted code and the run loop call. */
-export const ENGINE_HELPERS: Readonly<Record<string, HelperDeclaration>> = {
+const ENGINE_HELPERS: Readonly<Record<string, HelperDeclaration>> = {
   load_slow: { params: ["i64", "i32", "i32"], result: "i32", faults: true, writes: false },
   store_slow: { params: ["i64", "i32", "i64", "i64"], result: "i32", faults: true, writes: true },
   store_wide_slow: { params: ["i64", "i64", "i64", "i64", "i64"], result: "i32", faults: true, writes: true },
@@ -40,6 +40,9 @@ export const ENGINE_HELPERS: Readonly<Record<string, HelperDeclaration>> = {
   deliver_raised: { params: [], result: "none", faults: true, writes: true },
 };
 
+/** Every function of the helper library that emitted code may call. */
+export const HELPER_DECLARATIONS: Readonly<Record<string, HelperDeclaration>> = { ...ENGINE_HELPERS, ...HELPERS };
+
 /** Generates the interpreter: one function for every form, a dispatcher, and the run loop. */
 class Generator implements Callees {
   readonly #module = new ModuleWriter();
@@ -49,7 +52,7 @@ class Generator implements Callees {
 
   constructor() {
     this.#module.importSharedMemory("env", "memory", MEMORY_PAGES);
-    for (const [name, declaration] of Object.entries({ ...ENGINE_HELPERS, ...HELPERS })) {
+    for (const [name, declaration] of Object.entries(HELPER_DECLARATIONS)) {
       this.#helpers.set(name, this.#module.importFunction("helpers", name, helperSignature(declaration)));
     }
     const handlerType = this.#module.type(HANDLER_TYPE);

@@ -1,10 +1,9 @@
-import { HELPERS, type HelperDeclaration } from "../../../isa/ir/helpers.ts";
 import { ModuleWriter } from "../asm/module.ts";
 import {
   CPU_TYPE,
-  ENGINE_HELPERS,
   ENTER_TYPE,
   HANDLER_TYPE,
+  HELPER_DECLARATIONS,
   helperSignature,
   MEMORY_PAGES,
 } from "../interpreter/generate.ts";
@@ -32,12 +31,10 @@ export function writeModule(regions: readonly Region[]): Uint8Array<ArrayBuffer>
   const enter = module.importFunction("env", "enter", ENTER_TYPE);
   const helpers = new Map<string, number>();
   for (const name of helpersOf(regions))
-    helpers.set(name, module.importFunction("helpers", name, helperSignature(DECLARATIONS[name]!)));
+    helpers.set(name, module.importFunction("helpers", name, helperSignature(HELPER_DECLARATIONS[name]!)));
   emitRegions(module, regions, { dispatch, enter, helper: (name) => helpers.get(name)! });
   return module.finish();
 }
-
-const DECLARATIONS: Readonly<Record<string, HelperDeclaration>> = { ...ENGINE_HELPERS, ...HELPERS };
 
 /** The helpers that regions call: imports come first in a module, so the regions are emitted once to see. */
 function helpersOf(regions: readonly Region[]): ReadonlySet<string> {

@@ -211,56 +211,55 @@ export function holds(a: u64, b: u64, predicate: i32): bool {
   return ((predicates >> within) & 1) != 0;
 }
 
-export function to_single(a: u64): u64 {
-  set_format(true);
-  const sign = sign_of(a);
-  const nan = is_nan(a);
-  const x = nan ? propagate(a, a) : operand(a);
-  const finite = !nan && !is_infinite(x) && !is_zero(x);
-  if (finite) {
+/** The operand of a conversion under way: its sign and kind. */
+let convertedSign: i32 = 0;
+let convertedNan: bool = false;
+let convertedZero: bool = false;
+let convertedFinite: bool = false;
+
+/** Takes a conversion's operand in the format that is set; gives its bits, those of a NaN made quiet. */
+function take_operand(a: u64): u64 {
+  convertedSign = sign_of(a);
+  convertedNan = is_nan(a);
+  const x = convertedNan ? propagate(a, a) : operand(a);
+  convertedZero = is_zero(x);
+  convertedFinite = !convertedNan && !is_infinite(x) && !convertedZero;
+  if (convertedFinite) {
     signal_denormal(x, x);
     take_apart(x);
   }
+  return x;
+}
+
+/** That operand in the format that is set now; `payload` is what it is there as a NaN. */
+function give_converted(payload: u64): u64 {
+  if (convertedFinite) return finish(convertedSign, exponent, significand);
+  return with_sign(convertedSign, convertedNan ? payload : convertedZero ? 0 : infinity());
+}
+
+export function to_single(a: u64): u64 {
+  set_format(true);
+  const x = take_operand(a);
   const payload = ((x >> 29) & 0x3fffff) | 0x7fc00000;
-  const zero = is_zero(x);
   set_format(false);
-  if (finite) return finish(sign, exponent, significand);
-  return with_sign(sign, nan ? payload : zero ? 0 : infinity());
+  return give_converted(payload);
 }
 
 export function to_double(a: u64): u64 {
   set_format(false);
-  const sign = sign_of(a);
-  const nan = is_nan(a);
-  const x = nan ? propagate(a, a) : operand(a);
-  const finite = !nan && !is_infinite(x) && !is_zero(x);
-  if (finite) {
-    signal_denormal(x, x);
-    take_apart(x);
-  }
+  const x = take_operand(a);
   const payload = ((x & 0x7fffff) << 29) | 0x7ff8000000000000;
-  const zero = is_zero(x);
   set_format(true);
-  if (finite) return finish(sign, exponent, significand);
-  return with_sign(sign, nan ? payload : zero ? 0 : infinity());
+  return give_converted(payload);
 }
 
 /** A single as half precision, whose denormals are never flushed. [SDM 2C VCVTPS2PH] */
 export function to_half(a: u64): u64 {
   set_format(false);
-  const sign = sign_of(a);
-  const nan = is_nan(a);
-  const x = nan ? propagate(a, a) : operand(a);
-  const finite = !nan && !is_infinite(x) && !is_zero(x);
-  if (finite) {
-    signal_denormal(x, x);
-    take_apart(x);
-  }
+  const x = take_operand(a);
   const payload = ((x >> 13) & 0x1ff) | 0x7e00;
-  const zero = is_zero(x);
   set_half();
-  if (finite) return finish(sign, exponent, significand);
-  return with_sign(sign, nan ? payload : zero ? 0 : infinity());
+  return give_converted(payload);
 }
 
 /** Half precision as a single: exact, and denormals are numbers like others. [SDM 2C VCVTPH2PS] */
