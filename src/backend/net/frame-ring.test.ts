@@ -1,15 +1,13 @@
 import { expect, test } from "vitest";
+import { Random } from "../../../test/isa/random.ts";
 import { FrameRing } from "./frame-ring.ts";
 
 const SEED = Number(process.env.SEED ?? 20261124);
 
 test(`frames arrive whole and in order however full the ring is, seed ${SEED}`, () => {
   console.log(`seed ${SEED} (SEED=n takes another)`);
-  let state = SEED;
-  const next = (below: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
+  const random = new Random(SEED);
+  const next = (below: number) => random.below(below);
   for (const capacity of [64, 100, 4096]) {
     const writer = new FrameRing(capacity);
     const reader = new FrameRing(writer.memory);
@@ -32,7 +30,7 @@ test(`frames arrive whole and in order however full the ring is, seed ${SEED}`, 
       }
     }
     expect(sent).toBeGreaterThan(5000);
-    expect(reader.isEmpty).toBe(waiting.length === 0);
+    expect(reader.peek() === undefined).toBe(waiting.length === 0);
   }
 });
 

@@ -40,10 +40,6 @@ export class FrameRing {
     return Atomics.load(this.#words, HEAD);
   }
 
-  get isEmpty(): boolean {
-    return Atomics.load(this.#words, HEAD) === Atomics.load(this.#words, TAIL);
-  }
-
   /** Room for a frame; undefined if the reader has to take some first. */
   reserve(length: number): Uint8Array | undefined {
     const needed = (LENGTH_BYTES + length + 3) & ~3;

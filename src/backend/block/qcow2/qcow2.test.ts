@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { Random } from "../../../../test/isa/random.ts";
 import { UserError } from "../../../base/assert.ts";
 import { INCOMPATIBLE } from "../../../spec/block/qcow2.ts";
 import type { BlockBackend } from "../block.ts";
@@ -56,15 +57,9 @@ function contentOf(path: string): Uint8Array {
   return bytes;
 }
 
-/** A small generator with a seed (mulberry32). */
 function randomFrom(seed: number) {
-  let state = seed;
-  return (below: number) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
+  const random = new Random(seed);
+  return (below: number) => random.below(below);
 }
 
 /** Random requests to a disk and to a plain array of bytes, which must stay the same. */

@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import { Random } from "../../../../test/isa/random.ts";
 import { BOOTP, DHCP_OPTION } from "../../../spec/net/dhcp.ts";
 import { ARP, ETHERTYPE, ICMP, IPV4, PROTOCOL, TCP, TCP_FLAG, UDP } from "../../../spec/net/packet.ts";
 import { createLink, GuestLink, HostLink } from "../ring-link.ts";
@@ -331,11 +332,8 @@ const SEED = Number(process.env.SEED ?? 20261124);
 
 test(`whatever a guest sends, nothing throws and the network goes on, seed ${SEED}`, async () => {
   console.log(`seed ${SEED} (SEED=n takes another)`);
-  let state = SEED;
-  const next = (below: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
+  const random = new Random(SEED);
+  const next = (below: number) => random.below(below);
   const one = new Guest({ deny: ["0.0.0.0/0"] });
   for (let n = 0; n < 5000; n++) {
     const route = {
