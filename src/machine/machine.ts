@@ -138,8 +138,8 @@ export class Machine {
     this.engine = glue.engine;
     this.alarm = glue.alarm;
     this.control = glue.control ?? new MachineControl();
-    this.vm = createVm(glue.engine, config);
     const cpuid = cpuidOf(config, glue.engine);
+    this.vm = createVm(glue.engine, config);
     this.longMode = hasFeature(cpuid, "lm");
     this.vcpus = [createVcpu(this.vm, vcpuCpuid(cpuid, 0, this.processors))];
     this.others = this.startOthers(cpuid, glue.startSecondaries);
@@ -149,8 +149,13 @@ export class Machine {
     };
     this.board = this.createBoard(glue);
     this.loop = new ExitLoop(this.vcpus[0]!, this.others, this.board, this.vm.memory);
-    this.load();
-    this.others.awaitStart();
+    try {
+      this.load();
+      this.others.awaitStart();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /**
@@ -201,6 +206,7 @@ export class Machine {
   /** Gives everything back to the engine. */
   close(): void {
     this.alarm?.set(Number.POSITIVE_INFINITY);
+    this.others.close();
     this.vm.close();
   }
 

@@ -2,7 +2,6 @@ import { create } from "../base/struct-layout.ts";
 import type { Engine, Vm } from "../kvm/engine.ts";
 import { describeExit, ExitView } from "../kvm/exit.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
-import { EAGAIN } from "../spec/kvm/errno.ts";
 import { type KvmCpuid2, kvm_cpuid2 } from "../spec/kvm/vcpu-struct.ts";
 import { answerAccess } from "./access.ts";
 import type { Board } from "./board.ts";
@@ -11,9 +10,11 @@ import { enableCaching } from "./initial-vcpu.ts";
 import { captureVcpu, restoreVcpu, type VcpuState } from "./vcpu-state.ts";
 
 /** Words between a vCPU's thread and the machine's. */
-const WORD = { STATE: 0, RESET: 1, count: 2 } as const;
-/** WORD.STATE: `exit` waits for the machine, `going` is what it answers. */
-const STATE = { starting: 0, going: 1, exit: 2, failed: 3 } as const;
+const WORD = { STATE: 0, ORDER: 1, count: 2 } as const;
+/** WORD.STATE: `exit` waits for the machine, `going` is what it answers; after `ended` the thread touches the vCPU no more. */
+const STATE = { starting: 0, going: 1, exit: 2, ended: 3, failed: 4 } as const;
+/** WORD.ORDER: what the machine wants, until the thread has done it. */
+const ORDER = { none: 0, reset: 1, end: 2 } as const;
 
 /** How long one wait is, in ms, and how many a thread is given to start. */
 const PATIENCE_MS = 10;
@@ -85,12 +86,25 @@ export class SecondaryVcpus {
 
   /** Puts all in the state after power-up; `meanwhile` is called again and again. */
   reset(meanwhile: () => void): void {
+    this.order(ORDER.reset);
+    this.awaitAll((words) => Atomics.load(words, WORD.ORDER) === ORDER.none, meanwhile);
+  }
+
+  /** Ends all threads' work, so that the VM can be closed. */
+  close(): void {
+    this.order(ORDER.end);
+    this.awaitAll(
+      (words) => Atomics.load(words, WORD.STATE) >= STATE.ended,
+      () => {},
+    );
+  }
+
+  private order(order: number): void {
     for (const [n, words] of this.words.entries()) {
-      Atomics.store(words, WORD.RESET, 1);
+      Atomics.store(words, WORD.ORDER, order);
       Atomics.notify(words, WORD.STATE);
       this.vcpus[n]!.kick();
     }
-    this.awaitAll((words) => Atomics.load(words, WORD.RESET) === 0, meanwhile);
   }
 
   private awaitAll(done: (words: Int32Array) => boolean, meanwhile: () => void): void {
@@ -103,24 +117,27 @@ export class SecondaryVcpus {
   }
 }
 
-/** The whole life of a vCPU's thread, which somebody else ends. `kickMachine` kicks vCPU 0. */
-export function runSecondary(engine: Engine, vcpu: Vcpu, setup: SecondarySetup, kickMachine: () => void): never {
+/** Runs a vCPU until the machine is closed. `kickMachine` kicks vCPU 0. */
+export function runSecondary(engine: Engine, vcpu: Vcpu, setup: SecondarySetup, kickMachine: () => void): void {
   const { words } = setup;
   const powerOn = prepare(engine, vcpu, setup);
-  Atomics.store(words, WORD.STATE, STATE.going);
-  Atomics.notify(words, WORD.STATE);
-  for (;;) {
-    const errno = vcpu.run();
-    if (errno === 0) awaitAnswer(words, kickMachine);
-    else if (errno !== EAGAIN && Atomics.load(words, WORD.RESET) !== 0) restart(vcpu, powerOn, words);
+  tell(words, STATE.going);
+  for (let order: number = ORDER.none; order !== ORDER.end; order = Atomics.load(words, WORD.ORDER)) {
+    if (order === ORDER.reset) restart(vcpu, powerOn, words);
+    if (vcpu.run() === 0) awaitAnswer(words, kickMachine);
   }
+  tell(words, STATE.ended);
 }
 
 /** Tells the machine that the thread of a vCPU is about to end. */
 export function secondaryFailed({ words }: SecondarySetup, kickMachine: () => void): void {
-  Atomics.store(words, WORD.STATE, STATE.failed);
-  Atomics.notify(words, WORD.STATE);
+  tell(words, STATE.failed);
   kickMachine();
+}
+
+function tell(words: Int32Array, state: number): void {
+  Atomics.store(words, WORD.STATE, state);
+  Atomics.notify(words, WORD.STATE);
 }
 
 function prepare(engine: Engine, vcpu: Vcpu, { cpuid, cpuidEntries }: SecondarySetup): VcpuState {
@@ -131,17 +148,25 @@ function prepare(engine: Engine, vcpu: Vcpu, { cpuid, cpuidEntries }: SecondaryS
   return captureVcpu(engine, vcpu);
 }
 
-/** A reset takes the answer's place: what the exit asked for is dropped with the state it was for. */
+/** An order takes the answer's place: what the exit asked for is dropped with the state it was for. */
 function awaitAnswer(words: Int32Array, kickMachine: () => void): void {
   Atomics.store(words, WORD.STATE, STATE.exit);
   kickMachine();
-  while (Atomics.load(words, WORD.STATE) === STATE.exit && Atomics.load(words, WORD.RESET) === 0)
+  while (Atomics.load(words, WORD.STATE) === STATE.exit && Atomics.load(words, WORD.ORDER) === ORDER.none)
     Atomics.wait(words, WORD.STATE, STATE.exit, PATIENCE_MS);
 }
 
 function restart(vcpu: Vcpu, powerOn: VcpuState, words: Int32Array): void {
+  abandonAccess(vcpu);
   restoreVcpu(vcpu, powerOn);
-  Atomics.store(words, WORD.STATE, STATE.going);
-  Atomics.store(words, WORD.RESET, 0);
-  Atomics.notify(words, WORD.STATE);
+  Atomics.store(words, WORD.ORDER, ORDER.none);
+  tell(words, STATE.going);
+}
+
+/** Lets the engine finish an access that nobody answers, lest it do so in the state after power-up. */
+function abandonAccess(vcpu: Vcpu): void {
+  const exit = new ExitView(vcpu.kvmRun);
+  exit.immediateExit = true;
+  while (vcpu.run() === 0);
+  exit.immediateExit = false;
 }

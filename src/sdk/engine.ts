@@ -16,17 +16,11 @@ export type JitMode = (typeof JIT_MODES)[number];
 /** An engine that is there. */
 export type ChosenEngine = "wasm" | "host";
 
-/** The engine to use. Throws UserError if it cannot be had, or does not run that many vCPUs. */
+/** The engine to use. Throws UserError if it cannot be had, or a machine does not have that many vCPUs. */
 export async function chooseEngine(name: string, cpus: number): Promise<ChosenEngine> {
   if (!(ENGINES as readonly string[]).includes(name))
     throw new UserError(`there is no engine "${name}"`, `The engines are ${ENGINES.join(", ")}.`);
   checkCpus(cpus);
-  if (cpus === 1) return chosenEngine(name as EngineName);
-  if (name !== "host") return "wasm";
-  throw new UserError(`the host engine does not run ${cpus} CPUs`, "Leave --cpus out, or use --engine wasm.");
-}
-
-async function chosenEngine(name: EngineName): Promise<ChosenEngine> {
   if (name === "wasm") return "wasm";
   const { deviceIsOpen, surveyHost } = await import("../engine/host/survey.ts");
   if (name === "auto" && !deviceIsOpen()) return "wasm";

@@ -7,6 +7,7 @@ import { RingBackend } from "../backend/chardev/ring-backend.ts";
 import { GuestLink } from "../backend/net/ring-link.ts";
 import { assert, UserError } from "../base/assert.ts";
 import { HostEngine } from "../engine/host/engine.ts";
+import { stayInterruptible } from "../engine/host/interruptible.ts";
 import { HostVcpu } from "../engine/host/vcpu.ts";
 import { WasmEngine } from "../engine/wasm/engine.ts";
 import { WasmVcpu } from "../engine/wasm/vcpu.ts";
@@ -44,22 +45,21 @@ function post(message: WorkerMessage): void {
 }
 
 interface MachineParts {
+  readonly engine: WasmEngine | HostEngine;
   readonly consoles: Consoles;
   readonly disks: readonly BoardDisk[];
   readonly clock: HostClock;
-  readonly processors: Processors | undefined;
+  readonly random: HostRandom;
+  readonly processors: Processors;
 }
 
-function createMachine(setup: WorkerSetup, { consoles, disks, clock, processors }: MachineParts): Machine {
-  const random = new HostRandom();
+function createMachine(setup: WorkerSetup, { consoles, disks, processors, ...parts }: MachineParts): Machine {
   return new Machine(setup.config, {
-    engine: setup.modules ? new WasmEngine(setup.modules, clock, random, jitOf(setup)) : new HostEngine(),
-    clock,
+    ...parts,
     ...consoles,
     disks,
     networks: setup.network ? [{ ...setup.network, backend: new GuestLink(setup.network.link) }] : [],
-    random,
-    startSecondaries: processors?.start,
+    startSecondaries: processors.start,
     alarm: new SharedAlarm(setup.alarm),
     control: new MachineControl(setup.control),
   });
@@ -67,12 +67,17 @@ function createMachine(setup: WorkerSetup, { consoles, disks, clock, processors 
 
 function run(setup: WorkerSetup, consoles: Consoles): void {
   const disks = setup.disks.map(openBoardDisk);
-  const clock = new HostClock();
-  const processors = setup.modules && new Processors(new URL(import.meta.url), setup.modules, clock);
+  const [clock, random] = [new HostClock(), new HostRandom()];
+  const { modules } = setup;
+  const processors = new Processors(new URL(import.meta.url), modules, clock);
+  const engine = modules ? new WasmEngine(modules, clock, random, jitOf(setup)) : new HostEngine();
+  const stop = modules ? undefined : stayInterruptible();
   try {
-    runMachine(createMachine(setup, { consoles, disks, clock, processors }));
+    runMachine(createMachine(setup, { engine, consoles, disks, clock, random, processors }));
   } finally {
-    processors?.close();
+    stop?.();
+    processors.close();
+    if (engine instanceof HostEngine) engine.close();
     for (const { disk } of disks) disk.close();
   }
 }

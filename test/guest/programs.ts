@@ -50,6 +50,22 @@ export const tripleFault: Code = [0x0f, 0x01, 0x1d, ...imm32(ENTRY + 9), 0x0f, 0
 /** Resets the machine through the keyboard controller. */
 export const reset: Code = [...movDx(0x64), ...movAl(0xfe), ...outDxAl, ...spin];
 
+const store32 = (address: number, value: number): Code => [0xc7, 0x05, ...imm32(address), ...imm32(value)];
+
+/** What a processor does that was started: it writes "A" to COM1, adds one to the byte at 7000H and halts. 16-bit code. */
+const STARTED = [...[0xba, ...imm16(COM1)], ...movAl(0x41), ...outDxAl, 0xf0, 0xfe, 0x06, 0x00, 0x70, 0xf4, 0xeb, 0xfd];
+const START_PAGE = 8;
+
+/** Starts the other processors by INIT and a startup message to all of them, and waits until `count` run. [SDM 3A 11.4.4] */
+export function startProcessors(count: number): Code {
+  const code = new Int32Array(Uint8Array.from([...STARTED, 0, 0]).buffer);
+  const put = [...code].flatMap((word, n) => store32((START_PAGE << 12) + 4 * n, word));
+  const message = (icr: number) => store32(0xfee0_0300, 0xc_4000 | icr);
+  const wait = [0x80, 0x3d, ...imm32(0x7000), count]; // cmp byte [7000H], count
+  const start = [...store32(0xfee0_00f0, 0x1ff), ...message(0x500), ...message(0x600 | START_PAGE)];
+  return [...store32(0x7000, 0), ...put, ...start, ...wait, 0x75, -(wait.length + 2) & 0xff];
+}
+
 /** A kernel file of these instructions. */
 export function program(...code: readonly Code[]): Uint8Array {
   return elf(32, ENTRY, [pvhNote(ENTRY, 32), { paddr: ENTRY, bytes: Uint8Array.from(code.flat()) }]);

@@ -26,17 +26,32 @@ export class Mapping {
   readonly bytes: Uint8Array;
   readonly address: number;
   readonly #ffi: Ffi;
+  readonly #own: boolean;
 
-  constructor(vcpu: KvmFd, length: number, offset = 0) {
-    this.#ffi = vcpu.ffi;
+  /** `own`: whether `release` is this object's to do. */
+  private constructor(ffi: Ffi, address: number, length: number, own: boolean) {
+    this.#ffi = ffi;
+    this.address = address;
+    this.bytes = ffi.view(address, length);
+    this.#own = own;
+  }
+
+  /** Maps `length` bytes of a vCPU. Throws KvmError. */
+  static of(vcpu: KvmFd, length: number, offset = 0): Mapping {
     const again = spare.get(length)?.pop();
     const flags = again === undefined ? MAP_SHARED : MAP_SHARED | MAP_FIXED;
-    this.address = checked("mmap", this.#ffi.mmap(again ?? 0, length, READ_WRITE, flags, vcpu.fd, offset));
-    this.bytes = this.#ffi.view(this.address, length);
+    const address = checked("mmap", vcpu.ffi.mmap(again ?? 0, length, READ_WRITE, flags, vcpu.fd, offset));
+    return new Mapping(vcpu.ffi, address, length, true);
+  }
+
+  /** What another thread has mapped, which lets go of it. */
+  static borrowed(ffi: Ffi, address: number, length: number): Mapping {
+    return new Mapping(ffi, address, length, false);
   }
 
   /** Lets go of the kernel's pages. Views of them are harmless from then on: they show memory that is nobody's. */
   release(): void {
+    if (!this.#own) return;
     const { address } = this;
     const { length } = this.bytes;
     const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;

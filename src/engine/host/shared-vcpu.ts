@@ -9,6 +9,8 @@ export interface SharedHostVcpu {
   /** Where kvm_run is mapped in this process, and its size. */
   readonly page: number;
   readonly mmapSize: number;
+  /** The same of its dirty ring; 0 if it has none. */
+  readonly ring: number;
   readonly dirtyRingSize: number;
   readonly xsaveSize: number;
   readonly nestedStateSize: number;

@@ -57,6 +57,12 @@ export interface HostVcpuParts {
   readonly nestedStateSize: number;
 }
 
+/** What the kernel shares of a vCPU: kvm_run and, if there is one, the dirty ring. */
+interface VcpuPages {
+  readonly page: Mapping;
+  readonly ring: Mapping | undefined;
+}
+
 /**
  * A vCPU of the host's KVM. `run` blocks its thread in KVM_RUN, so each runs in a thread of its own: `shared` can be
  * posted there, and `openVcpu` makes a Vcpu of it.
@@ -67,22 +73,20 @@ export class HostVcpu implements Vcpu {
   readonly dirtyRing: Uint8Array | undefined;
   readonly #parts: HostVcpuParts;
   readonly #fd: KvmFd;
-  readonly #mappings: readonly Mapping[];
+  readonly #pages: VcpuPages;
   readonly #page: DataView;
   readonly #words: Int32Array;
   readonly #kicker: HostKicker;
   readonly #thread: number;
   #closed = false;
 
-  /** `words`: those of the same vCPU in another thread. Takes the descriptor over. */
-  constructor(fd: KvmFd, id: number, parts: HostVcpuParts, words = newWords()) {
+  /** `pages` and `words`: those of the same vCPU in another thread. Takes the descriptor over. Throws KvmError. */
+  constructor(fd: KvmFd, id: number, parts: HostVcpuParts, pages = mapPages(fd, parts), words = newWords()) {
     this.id = id;
     this.#fd = fd;
     this.#parts = parts;
-    const page = new Mapping(fd, parts.mmapSize);
-    const ring =
-      parts.dirtyRingSize > 0 ? new Mapping(fd, parts.dirtyRingSize, KVM_DIRTY_LOG_PAGE_OFFSET * PAGE) : undefined;
-    this.#mappings = ring ? [page, ring] : [page];
+    this.#pages = pages;
+    const { page, ring } = pages;
     this.kvmRun = page.bytes;
     this.dirtyRing = ring?.bytes;
     this.#page = new DataView(page.bytes.buffer);
@@ -94,7 +98,8 @@ export class HostVcpu implements Vcpu {
   /** What other threads need of it. */
   get shared(): SharedHostVcpu {
     const { fd } = this.#fd;
-    return { id: this.id, fd, page: this.#mappings[0]!.address, words: this.#words, ...this.#parts };
+    const { page, ring } = this.#pages;
+    return { id: this.id, fd, page: page.address, ring: ring?.address ?? 0, words: this.#words, ...this.#parts };
   }
 
   run(): number {
@@ -289,7 +294,8 @@ export class HostVcpu implements Vcpu {
     if (this.#closed) return;
     this.#closed = true;
     const first = Atomics.exchange(this.#words, KICK_WORD.CLOSED, 1) === 0;
-    for (const mapping of this.#mappings) mapping.release();
+    this.#pages.page.release();
+    this.#pages.ring?.release();
     if (first) this.#fd.close();
   }
 
@@ -305,9 +311,17 @@ export class HostVcpu implements Vcpu {
   }
 }
 
-/** A vCPU that another thread made, for the thread that is to run it. Its `close` ends the vCPU for all. */
+/** A vCPU that another thread made, for the thread that is to run it. It has to be done with it before that one closes it. */
 export function openVcpu(shared: SharedHostVcpu): HostVcpu {
-  return new HostVcpu(new KvmFd(loadFfi(), shared.fd), shared.id, shared, shared.words);
+  const ffi = loadFfi();
+  const page = Mapping.borrowed(ffi, shared.page, shared.mmapSize);
+  const ring = shared.ring === 0 ? undefined : Mapping.borrowed(ffi, shared.ring, shared.dirtyRingSize);
+  return new HostVcpu(new KvmFd(ffi, shared.fd), shared.id, shared, { page, ring }, shared.words);
+}
+
+function mapPages(fd: KvmFd, { mmapSize, dirtyRingSize }: HostVcpuParts): VcpuPages {
+  const page = Mapping.of(fd, mmapSize);
+  return { page, ring: dirtyRingSize > 0 ? Mapping.of(fd, dirtyRingSize, KVM_DIRTY_LOG_PAGE_OFFSET * PAGE) : undefined };
 }
 
 function newWords(): Int32Array {

@@ -38,7 +38,8 @@ export class HostVm implements Vm {
   readonly #fd: KvmFd;
   readonly #mmapSize: number;
   readonly #memory: VmMemory;
-  readonly #vcpus: HostVcpu[] = [];
+  /** In the order of their creation. */
+  readonly vcpus: HostVcpu[] = [];
   #dirtyRingSize = 0;
   #closed = false;
   readonly #irqLevel = create(kvm_irq_level);
@@ -97,7 +98,7 @@ export class HostVm implements Vm {
       xsaveSize: this.checkExtension(KVM_CAP_XSAVE2),
       nestedStateSize: this.checkExtension(KVM_CAP_NESTED_STATE),
     });
-    this.#vcpus.push(vcpu);
+    this.vcpus.push(vcpu);
     return vcpu;
   }
 
@@ -213,7 +214,7 @@ export class HostVm implements Vm {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const vcpu of this.#vcpus.splice(0)) vcpu.close();
+    for (const vcpu of this.vcpus.splice(0)) vcpu.close();
     this.#fd.close();
     this.#memory.release();
   }

@@ -1,0 +1,76 @@
+import { readdirSync } from "node:fs";
+import { startMachine } from "tskvm";
+import { describe, expect, TestRunner, test } from "vitest";
+import { hostObstacle } from "../conformance/host-obstacle.ts";
+import { debugExit, echoUntil, print, program, spin, startProcessors, tripleFault } from "../guest/programs.ts";
+
+const CPUS = 4;
+const others = startProcessors(CPUS - 1);
+
+describe.each(["wasm", "host"] as const)(`${CPUS} processors on the engine %s`, (engine) => {
+  const options = { engine, cpus: CPUS, memory: "32M", debugExit: true } as const;
+  const skipIfMissing = (): void => {
+    if (engine === "host" && hostObstacle !== undefined) TestRunner.getCurrentTest()!.context.skip(hostObstacle);
+  };
+
+  test("run when the first starts them, reach its devices, and start anew", async () => {
+    skipIfMissing();
+    const kernel = program(others, print("on\n"), echoUntil("."), debugExit(0));
+    const machine = await startMachine({ ...options, kernel });
+    let shown = "";
+    machine.console.on("data", (chunk: Buffer) => {
+      shown += chunk.toString("latin1");
+      if (shown === "AAAon\n") machine.reset();
+      if (shown === "AAAon\nAAAon\n") machine.console.write(".");
+    });
+    expect(await machine.exited).toEqual({ kind: "debug-exit", status: 1 });
+    expect(shown.replace(".", "")).toBe("AAAon\nAAAon\n");
+  }, 20_000);
+
+  test("stop while some wait to be started and the first loops", async () => {
+    skipIfMissing();
+    const machine = await startMachine({ ...options, kernel: program(print("on"), spin) });
+    await new Promise((resolve) => machine.console.once("data", resolve));
+    expect(await machine.stop()).toEqual({ kind: "stopped" });
+  });
+
+  test("leave nothing behind when the machine has ended, however it did", async () => {
+    skipIfMissing();
+    const lives = async (): Promise<void> => {
+      const ended = await startMachine({ ...options, kernel: program(others, debugExit(3)) });
+      expect(await ended.exited).toMatchObject({ status: 7 });
+      const fallen = await startMachine({ ...options, kernel: program(tripleFault) });
+      expect(await fallen.exited).toMatchObject({ kind: "triple-fault" });
+      await expect(startMachine({ ...options, kernel: Buffer.from("text") })).rejects.toThrow("not a kernel");
+    };
+    await lives();
+    const before = await settled();
+    for (let n = 0; n < 3; n++) await lives();
+    expect(await settled(before)).toEqual(before);
+  }, 60_000);
+});
+
+interface Holdings {
+  readonly threads: number;
+  readonly descriptors: number;
+}
+
+function holdings(): Holdings {
+  return {
+    threads: readdirSync("/proc/self/task").length,
+    descriptors: readdirSync("/proc/self/fd").length,
+  };
+}
+
+/** What the process holds when that has not changed for a while, or is no more than before. */
+async function settled(before?: Holdings): Promise<Holdings> {
+  let last = holdings();
+  for (let quiet = 0, looks = 0; quiet < 10 && looks < 100; looks++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const now = holdings();
+    quiet = now.threads === last.threads && now.descriptors === last.descriptors ? quiet + 1 : 0;
+    last = now;
+    if (before && now.threads === before.threads && now.descriptors === before.descriptors) break;
+  }
+  return last;
+}
