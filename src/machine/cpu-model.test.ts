@@ -17,7 +17,7 @@ function errorOf(action: () => unknown): UserError {
 }
 
 const features = (text: string, supported: ReadonlySet<string> = ALL) =>
-  requestedFeatures(parseCpu(text), supported, "wasm");
+  requestedFeatures(parseCpu(text), supported, "wasm").features;
 
 describe("what the models' data name", () => {
   test("are features of CPUID", () => {
@@ -89,10 +89,21 @@ describe("a request", () => {
     expect(error.remedy).toMatch(remedy);
   });
 
-  test("what the engine lacks is refused, with what would do", () => {
-    const supported = new Set([...ALL].filter((name) => !/^avx|^fma$|^f16c$/.test(name)));
+  const withoutAvx = new Set([...ALL].filter((name) => !/^avx|^fma$|^f16c$|^vaes$/.test(name)));
+
+  test("what the engine lacks of a named model is left out and told, with what needs it", () => {
+    const granted = (text: string) => requestedFeatures(parseCpu(text), withoutAvx, "host");
+    expect(granted("x86-64-v3").missing).toEqual(expect.arrayContaining(["avx", "avx2", "fma", "f16c"]));
+    expect(granted("x86-64-v3").features.has("avx")).toBe(false);
+    expect(granted("x86-64-v3").features.has("bmi2")).toBe(true);
+    expect(granted("x86-64-v3,-avx").missing).toEqual([]);
+    expect(granted("").missing).toEqual([]);
+  });
+
+  test("what is switched on and the engine lacks is refused, with what would do", () => {
+    const supported = withoutAvx;
     const error = errorOf(() => features("x86-64-v3,+sha,+vaes", supported));
-    expect(error.message).toMatch(/"wasm" lacks .*: avx, avx2, fma, f16c/);
+    expect(error.message).toMatch(/"wasm" lacks .*: .*vaes/);
     const [, advised] = /--cpu (\S+)/.exec(error.remedy)!;
     expect(features(advised!, supported).has("sha")).toBe(true);
   });

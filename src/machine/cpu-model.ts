@@ -13,7 +13,7 @@ import { CPUID_FEATURE } from "../spec/x86/cpuid.ts";
 /** A processor as it was asked for. Plain data: it is posted between threads. */
 export interface CpuRequest {
   readonly model: CpuModel;
-  /** Whether the model was named: then all of it must be there. Of the default one the engine shows what it has. */
+  /** Whether the model was named: then what the engine lacks of it is told. */
   readonly named: boolean;
   /** Features switched on and off, in the order given. */
   readonly changes: readonly { readonly feature: string; readonly on: boolean }[];
@@ -55,20 +55,37 @@ function guess(name: string, names: readonly string[]): string {
   return near === undefined ? "" : `Did you mean ${near}? `;
 }
 
+/** What a request comes to on an engine. */
+export interface GrantedFeatures {
+  readonly features: ReadonlySet<string>;
+  /** What a named model has and the engine has not. */
+  readonly missing: readonly string[];
+}
+
 /**
- * The features that a request comes to on an engine that has `supported`. What is switched on brings what it needs, what
- * is switched off takes with it what needs it. Throws UserError if the engine lacks something.
+ * The features that a request comes to on an engine that has `supported`: those of the model that there are, with the
+ * changes. What is switched on brings what it needs, what is switched off takes with it what needs it. Throws UserError if
+ * the engine lacks what is switched on.
  */
-export function requestedFeatures(request: CpuRequest, supported: ReadonlySet<string>, engine: string): Set<string> {
+export function requestedFeatures(
+  request: CpuRequest,
+  supported: ReadonlySet<string>,
+  engine: string,
+): GrantedFeatures {
   const { model, named, changes } = request;
-  const features = new Set(model.features ?? [...supported].filter((name) => !ONLY_IF_ASKED.includes(name)));
-  if (!named) for (const name of [...features]) if (!supported.has(name)) switchOff(features, name);
+  const whole = new Set(model.features ?? [...supported].filter((name) => !ONLY_IF_ASKED.includes(name)));
+  const features = new Set(whole);
+  for (const name of whole) if (!supported.has(name)) switchOff(features, name);
   for (const hint of model.hints ?? []) if (supported.has(hint)) features.add(hint);
-  for (const { feature, on } of changes) (on ? switchOn : switchOff)(features, feature);
+  for (const set of [whole, features]) for (const { feature, on } of changes) (on ? switchOn : switchOff)(set, feature);
   const lacking = [...features].filter((name) => !supported.has(name));
-  if (lacking.length === 0) return features;
+  if (lacking.length > 0) throw lacks(request, lacking, engine);
+  return { features, missing: named ? [...whole].filter((name) => !features.has(name)) : [] };
+}
+
+function lacks({ model, changes }: CpuRequest, lacking: readonly string[], engine: string): UserError {
   const off = [...changes.map(({ feature, on }) => `${on ? "+" : "-"}${feature}`), ...lacking.map((f) => `-${f}`)];
-  throw new UserError(
+  return new UserError(
     `the engine "${engine}" lacks CPU features that were asked for: ${lacking.join(", ")}`,
     `Leave them out: --cpu ${[model.name, ...off.filter((change) => !lacking.includes(change.replace(/^\+/, "")))].join(",")}`,
   );

@@ -125,6 +125,8 @@ export class Machine {
   private readonly others: SecondaryVcpus;
   readonly board: Board;
   readonly control: MachineControl;
+  /** Features of the CPU model that was named, which the engine lacks. */
+  readonly missingFeatures: readonly string[];
   private readonly engine: Engine;
   private readonly alarm: Alarm | undefined;
   private readonly loop: ExitLoop;
@@ -138,7 +140,8 @@ export class Machine {
     this.engine = glue.engine;
     this.alarm = glue.alarm;
     this.control = glue.control ?? new MachineControl();
-    const cpuid = cpuidOf(config, glue.engine);
+    const { cpuid, missing } = cpuidOf(config, glue.engine);
+    this.missingFeatures = missing;
     this.vm = createVm(glue.engine, config);
     this.longMode = hasFeature(cpuid, "lm");
     this.vcpus = [createVcpu(this.vm, vcpuCpuid(cpuid, 0, this.processors))];
@@ -270,11 +273,16 @@ export class Machine {
   }
 }
 
-function cpuidOf({ cpu = parseCpu(), hostCpu }: MachineConfig, engine: Engine): KvmCpuid2 {
+interface ProcessorCpuid {
+  readonly cpuid: KvmCpuid2;
+  readonly missing: readonly string[];
+}
+
+function cpuidOf({ cpu = parseCpu(), hostCpu }: MachineConfig, engine: Engine): ProcessorCpuid {
   const supported = engine.getSupportedCpuid();
-  const features = requestedFeatures(cpu, shownFeatures(supported), engine.name);
+  const { features, missing } = requestedFeatures(cpu, shownFeatures(supported), engine.name);
   const { identity = hostCpu, features: fixed } = cpu.model;
-  return modelCpuid(supported, { features, identity, fixed: fixed !== undefined });
+  return { cpuid: modelCpuid(supported, { features, identity, fixed: fixed !== undefined }), missing };
 }
 
 function checkConfig({ memorySize, vcpus = 1 }: MachineConfig, engine: Engine): void {

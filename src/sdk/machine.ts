@@ -54,6 +54,8 @@ export class Machine {
   readonly exited: Promise<Outcome>;
   /** The image that it was booted from, if any. */
   readonly image: Image | undefined;
+  /** Features of the CPU model that was named, which the engine lacks: the guest goes without. */
+  missingFeatures: readonly string[] = [];
   /** Resolves when the kernel is loaded and the machine begins to run. */
   readonly #started = deferred<void>();
   readonly #end = deferred<Outcome>();
@@ -138,6 +140,7 @@ export class Machine {
   #onMessage(message: WorkerMessage): void {
     switch (message.type) {
       case "started":
+        this.missingFeatures = message.missingFeatures;
         this.#begin(message.vcpu);
         break;
       case "ended":

@@ -32,12 +32,17 @@ export async function startMachine(options: MachineOptions = {}): Promise<Machin
     const machine = await Machine.start(worker, { config, files, modules, jit, disks, network: holdings.network });
     const release = () => holdings.release();
     machine.exited.then(release, release);
+    if (machine.missingFeatures.length > 0) options.progress?.note(missingNote(engine, machine.missingFeatures));
     return machine;
   } catch (error) {
     void worker.terminate();
     holdings.release();
     throw error;
   }
+}
+
+function missingNote(engine: ChosenEngine, missing: readonly string[]): string {
+  return `warning: the engine "${engine}" lacks features of the CPU model: ${missing.join(", ")}`;
 }
 
 /** The machine's thread. It takes long to start, so it does that while files are read, and waits for its WorkerSetup. */

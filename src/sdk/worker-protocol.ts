@@ -29,7 +29,7 @@ export interface WorkerSetup {
 
 /** What the worker posts: first "started" or "failed", and after "started" one more of the others. */
 export type WorkerMessage =
-  | { readonly type: "started"; readonly vcpu: RunningVcpu }
+  | { readonly type: "started"; readonly vcpu: RunningVcpu; readonly missingFeatures: readonly string[] }
   | { readonly type: "ended"; readonly outcome: Outcome; readonly regions: RegionCounts | undefined }
   | { readonly type: "failed"; readonly error: WorkerError };
 

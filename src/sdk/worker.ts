@@ -88,7 +88,7 @@ function openBoardDisk({ file, format, readOnly = false, serial }: DiskOptions, 
 }
 
 function runMachine(machine: Machine): void {
-  post({ type: "started", vcpu: runningVcpu(machine) });
+  post({ type: "started", vcpu: runningVcpu(machine), missingFeatures: machine.missingFeatures });
   const outcome = machine.run();
   const vcpu = machine.vcpus[0];
   post({ type: "ended", outcome, regions: vcpu instanceof WasmVcpu ? vcpu.regions?.counts : undefined });

@@ -31,6 +31,14 @@ export function faultOfEmulator(mnemonics: readonly string[], mode: SmallMode): 
   return fault?.why;
 }
 
+/** Why a guest with these instructions may come to something else if its stack is a device's. */
+export function faultOfStack(mnemonics: readonly string[], emulator: Result): string | undefined {
+  const reads = emulator.exits.some((seen) => "read" in seen);
+  if (reads && mnemonics.some((name) => /^POPA/.test(name)))
+    return "POPA begins anew after each element that a device gives, and counts ESP on from where it was [SDM 2B POPA]";
+  return undefined;
+}
+
 const RSP = 6;
 const SHUTDOWN = JSON.stringify({ exit: "KVM_EXIT_SHUTDOWN" });
 

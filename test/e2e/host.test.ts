@@ -38,6 +38,16 @@ describe("machines on the host engine", () => {
     expect([status, stderr]).toEqual([1, expect.stringContaining("rip 0000000000100")]);
   });
 
+  test("a named CPU model is what the host has of it, and what it lacks is told", async (context) => {
+    context.skip(hostObstacle !== undefined, hostObstacle);
+    const kernel = files.write("model", program(print("on\n"), debugExit(0)));
+    const { status, stderr } = await tskvm(run("--kernel", kernel, "--debug-exit", "--cpu", "x86-64-v3"));
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^(warning: the engine "host" lacks features of the CPU model: .*\n)?$/),
+    ]);
+  });
+
   test("--stats names the engine and counts no instructions", async (context) => {
     context.skip(hostObstacle !== undefined, hostObstacle);
     const kernel = files.write("hello", program(print("hello\n"), debugExit(0)));

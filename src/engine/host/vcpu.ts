@@ -321,7 +321,10 @@ export function openVcpu(shared: SharedHostVcpu): HostVcpu {
 
 function mapPages(fd: KvmFd, { mmapSize, dirtyRingSize }: HostVcpuParts): VcpuPages {
   const page = Mapping.of(fd, mmapSize);
-  return { page, ring: dirtyRingSize > 0 ? Mapping.of(fd, dirtyRingSize, KVM_DIRTY_LOG_PAGE_OFFSET * PAGE) : undefined };
+  return {
+    page,
+    ring: dirtyRingSize > 0 ? Mapping.of(fd, dirtyRingSize, KVM_DIRTY_LOG_PAGE_OFFSET * PAGE) : undefined,
+  };
 }
 
 function newWords(): Int32Array {

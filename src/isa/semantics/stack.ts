@@ -79,10 +79,10 @@ export const pushAll: Semantics = (b) => {
   setStack(b, stackOffset(b, -width * ALL.length));
 };
 
-/** rSP's own image is skipped. [SDM 2B POPA/POPAD] */
+/** From rDI on, as they lie; rSP's own image is skipped. [SDM 2B POPA/POPAD] */
 export const popAll: Semantics = (b) => {
   const width = b.bits / 8;
-  const values = ALL.map((_, n) => peek(b, width * (ALL.length - 1 - n)));
+  const values = ALL.map((_, n) => peek(b, width * n)).reverse();
   const offset = stackOffset(b, width * ALL.length);
   ALL.forEach((register, n) => {
     if (register !== "rsp") b.setGpr(register, values[n]!, b.bits);
