@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { AT, HelperMachine, SELECTOR } from "../../test/isa/helper-machine.ts";
 import { CR0, CR4, EFER } from "../spec/x86/control-register.ts";
+import { MSR } from "../spec/x86/msr.ts";
 import { CPU, FEATURE, VECTOR } from "./state.ts";
 
 const READ = 0;
@@ -216,8 +217,40 @@ describe("protection keys", () => {
     expect(access(machine, LINEAR, READ)).toEqual(fault(0x25));
   });
 
-  test("supervisor pages have none", () => {
+  test("PKRU is not asked for supervisor pages, nor IA32_PKRS for user pages", () => {
     expect(access(keyed(0, RW, AD), LINEAR, READ)).toBe(PAGE_A);
+    expect(access(supervisorKeyed(RW | US, AD), LINEAR, READ)).toBe(PAGE_A);
+  });
+
+  function supervisorKeyed(bits: number, pkrs: number): HelperMachine {
+    const machine = long(0, page(bits), CR4.PKS, FEATURE.pks);
+    machine.setGpr("rcx", MSR.PKRS);
+    machine.setGpr("rax", pkrs);
+    machine.setGpr("rdx", 0);
+    machine.call("wrmsr");
+    expect(machine.fault()).toBeUndefined();
+    return machine;
+  }
+
+  test.each([
+    ["access", AD, READ, fault(0x21)],
+    ["reads of other keys", 0xffff_ff00 | 0, READ, PAGE_A],
+    ["reads under withdrawn writes", WD, READ, PAGE_A],
+    ["writes under CR0.WP", WD, WRITE, fault(0x23)],
+    ["fetches", AD, FETCH, PAGE_A],
+  ] as const)("IA32_PKRS and supervisor pages: %s", (_, pkrs, kind, found) => {
+    expect(access(supervisorKeyed(RW, pkrs), LINEAR, kind)).toEqual(found);
+  });
+
+  test("a write of IA32_PKRS takes effect on translations that are cached; its upper half is reserved", () => {
+    const machine = supervisorKeyed(RW, 0);
+    expect(access(machine, LINEAR, READ)).toBe(PAGE_A);
+    machine.setGpr("rax", AD);
+    machine.call("wrmsr");
+    expect(access(machine, LINEAR, READ)).toEqual(fault(0x21));
+    machine.setGpr("rdx", 1);
+    machine.call("wrmsr");
+    expect(machine.fault()).toEqual(GP);
   });
 
   test("WRPKRU takes effect on translations that are cached; registers that must be 0", () => {

@@ -150,9 +150,11 @@ export const CPU = place([
   ["pat", 8],
   ["tscAux", 8],
   ["debugctl", 8],
-  // Rights of protection keys, and the keys that the TLB depends on
+  // Rights of protection keys for user and supervisor pages, and the keys that the TLB depends on: bit n is key n of user
+  // pages, bit 16 + n of supervisor pages
   ["pkru", 4],
   ["keysUsed", 4],
+  ["pkrs", 8],
   ["miscFeatures", 8],
   // System management mode: bits of SMM_STATE, and where its memory begins, below 4 GiB
   ["smm", 4],
@@ -258,6 +260,7 @@ export const FEATURE = {
   pse36: 128,
   invpcid: 256,
   lm: 1024,
+  pks: 2048,
   // not one of CPUID: the vendor is AMD
   amd: 512,
 } as const;

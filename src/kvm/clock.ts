@@ -24,9 +24,9 @@ export class VmClock {
     if (start) offset[0] = -host.now();
   }
 
-  /** kvmclock in ns. */
-  now(): number {
-    return this.host.now() + this.#offset[0]!;
+  /** kvmclock in ns, now or at another time of the host's clock. */
+  now(hostTime = this.host.now()): number {
+    return hostTime + this.#offset[0]!;
   }
 
   /** Fills KVM_GET_CLOCK's record: kvmclock with the wall-clock time of the same moment. */

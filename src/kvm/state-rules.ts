@@ -40,6 +40,7 @@ const CR4_FEATURES: readonly (readonly [bit: number, feature: string])[] = [
   [CR4.SMAP, "smap"],
   [CR4.FSGSBASE, "fsgsbase"],
   [CR4.PKE, "pku"],
+  [CR4.PKS, "pks"],
   [CR4.LA57, "la57"],
   [CR4.UMIP, "umip"],
   [CR4.PCIDE, "pcid"],

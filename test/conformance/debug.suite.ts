@@ -22,6 +22,8 @@ const FLAGS = { none: 2, tf: 0x102 } as const;
 const LOG = AT.data + 0x100;
 const HANDLER = AT.code + 0x800;
 const RF = 0x1_0000;
+/** "Auth", of CPUID leaf 0. */
+const AMD = 0x6874_7541;
 const NO_DATA = "knows no breakpoints for data and ports";
 
 /** DR7 with breakpoint 0 enabled: R/W and LEN fields. [SDM 3B 18.2.4] */
@@ -248,6 +250,13 @@ export function debugSuite(makeSubject: () => Subject): void {
       expect(guest.next()).toMatchObject({ out: 0x80 });
       expect(guest.next()).toMatchObject({ out: 0x81 });
       expect(log(guest)).toEqual([[code.at("after"), 1]]);
+    });
+
+    test("MOV SS hides the breakpoint of the next instruction, but on AMD's processors", () => {
+      needProcessor(makeSubject(), "knows no shadow of MOV SS for breakpoints");
+      const code = program().bytes(0x8c, 0xd0, 0x8e, 0xd0).label("hidden").nop().label("after");
+      const vendor = makeSubject().engine.getSupportedCpuid().entries[0]!.ebx;
+      expect(hitsOf(code, code.at("hidden"), EXECUTE)).toHaveLength(vendor === AMD ? 1 : 0);
     });
 
     test("MOV SS holds a hit back for an instruction", () => {

@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { bootDisk } from "./boot-disk.mjs";
 import { judge as judgeTable, parseTable } from "./decoder-tables.mjs";
 import { judge as judgeSelftest } from "./kselftest.mjs";
 import { judge, modelOf } from "./kvm-unit-tests.mjs";
@@ -42,6 +43,28 @@ describe("the list of entries", () => {
 test("an entry's processor lacks what the entry takes away", () => {
   expect(modelOf(["-cpu", "qemu64,-x2apic,-pcid,+invpcid"])).toMatch(/,-pcid,\+invpcid,.*,-x2apic$/);
   expect(modelOf(["-cpu", "Opteron_G1,vendor=AuthenticAMD"])).toBe("qemu64");
+});
+
+test("a boot disk holds a kernel's segments where its boot sector finds them", () => {
+  const elf = Buffer.alloc(0x200);
+  const words = [
+    [0x18, 0x8010],
+    [0x1c, 0x34],
+    [0x34 + 0, 1],
+    [0x34 + 4, 0x100],
+    [0x34 + 12, 0x8000],
+    [0x34 + 16, 4],
+    [0x34 + 20, 600],
+  ];
+  for (const [at, value] of words) elf.writeUInt32LE(value ?? 0, at);
+  elf.writeUInt16LE(32, 0x2a);
+  elf.writeUInt16LE(1, 0x2c);
+  elf.write("code", 0x100);
+  const disk = Buffer.from(bootDisk(elf));
+  expect(disk.subarray(512, 516).toString()).toBe("code");
+  expect(disk.readUInt16LE(510)).toBe(0xaa55);
+  // the packet of the extended read: two sectors to 0800:0000, from the second on
+  expect([disk.readUInt16LE(0x82), disk.readUInt32LE(0x84), disk.readUInt32LE(0x88)]).toEqual([2, 0x0800_0000, 1]);
 });
 
 describe("a verdict", () => {

@@ -53,6 +53,7 @@ const SYSTEM_FEATURES = [
   "pge",
   "pcid",
   "la57",
+  "pks",
   "pat",
   "pdpe1gb",
   "pse36",

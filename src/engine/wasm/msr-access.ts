@@ -20,6 +20,7 @@ const STATE_MSRS: ReadonlyMap<number, number> = new Map([
   [MSR.SYSENTER_ESP, CPU.sysenterEsp],
   [MSR.SYSENTER_EIP, CPU.sysenterEip],
   [MSR.PAT, CPU.pat],
+  [MSR.PKRS, CPU.pkrs],
   [MSR.DEBUGCTL, CPU.debugctl],
   [MSR.MISC_FEATURES_ENABLES, CPU.miscFeatures],
   // the guest has it in its save area only
@@ -71,6 +72,7 @@ export function setMsrs(cells: CpuCells, others: Msrs, msrs: KvmMsrs): number {
 function isPossible(index: number, lo: number, hi: number): boolean {
   if (index === MSR.EFER) return hi === 0 && (lo & ~EFER_BITS) === 0;
   if (index === MSR.PAT) return isPat(lo) && isPat(hi);
+  if (index === MSR.PKRS) return hi === 0;
   if (index === MSR.MISC_FEATURES_ENABLES) return hi === 0 && (lo & ~MISC_FEATURES.CPUID_FAULT) === 0;
   return !ADDRESSES.has(index) || (hi << 16) >> 16 === (hi | 0);
 }

@@ -38,6 +38,18 @@ test("the guest's time is kvmclock, now and later", () => {
   }
 });
 
+test("vCPUs with the same counter have the same time, however long making a record takes", () => {
+  const clock = new ManualClock();
+  const slow = { now: () => (clock.time += 1000), wallClock: () => 0 };
+  const memory = createFlatMemory(0x1000);
+  const vmClock = new VmClock(slow);
+  const times = [0, 0x100].map((gpa) => {
+    new Pvclock(memory, vmClock, new TimeStampCounter(slow, 1_000_000)).enable(gpa, true);
+    return guestTime(memory.view(gpa, 32)!, 1_000_000n);
+  });
+  expect(times[0]).toBe(times[1]);
+});
+
 test("the record is made anew when it is stale, and not when it is off", () => {
   const clock = new ManualClock();
   const memory = createFlatMemory(0x1000);

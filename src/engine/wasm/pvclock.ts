@@ -50,13 +50,15 @@ export class Pvclock {
     if (this.#record >= 0) this.#writeRecord(this.#record);
   }
 
+  /** Both times are of one moment: the records of several vCPUs, whose counters are alike, then tell the same time. */
   #writeRecord(gpa: number): void {
+    const moment = this.#clock.host.now();
     const record = create(pvclock_vcpu_time_info);
     const { shift, multiplier } = timeScale(this.#tsc.khz);
     this.#version += 2;
     record.version = this.#version;
-    record.tsc_timestamp_num = this.#tsc.read();
-    record.system_time_num = Math.max(0, Math.floor(this.#clock.now()));
+    record.tsc_timestamp_num = this.#tsc.read(moment);
+    record.system_time_num = Math.max(0, Math.floor(this.#clock.now(moment)));
     record.tsc_to_system_mul = multiplier;
     record.tsc_shift = shift;
     record.flags = PVCLOCK_TSC_STABLE_BIT;

@@ -26,8 +26,9 @@ export class TimeStampCounter {
     this.write(value);
   }
 
-  read(): number {
-    return Math.floor((this.#clock.now() * this.#khz) / 1e6) + this.#offset;
+  /** Its value now, or at another time of the machine's clock. */
+  read(time = this.#clock.now()): number {
+    return Math.floor((time * this.#khz) / 1e6) + this.#offset;
   }
 
   write(value: number): void {

@@ -35,6 +35,7 @@ import {
   CR4_PCIDE,
   CR4_PGE,
   CR4_PKE,
+  CR4_PKS,
   CR4_PSE,
   CR4_PVI,
   CR4_SMAP,
@@ -78,7 +79,7 @@ export const CR0_WRITABLE: u64 =
   CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
 
 /** CR4 bits whose change changes what a linear address means. */
-const CR4_TRANSLATION: u64 = CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_SMAP | CR4_PCIDE | CR4_PKE;
+const CR4_TRANSLATION: u64 = CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_SMAP | CR4_PCIDE | CR4_PKE | CR4_PKS;
 /** CR4 bits whose change reloads the PDPTEs. [SDM 3A 4.4.1] */
 const CR4_PDPTR: u64 = CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP;
 
@@ -185,7 +186,8 @@ export function cr4_bits(cpu: i32): u64 {
   const ebx7 = answer(cpu, 1);
   const ecx7 = answer(cpu, 2);
   bits |= given(ebx7, 0, CR4_FSGSBASE) | given(ebx7, 7, CR4_SMEP) | given(ebx7, 20, CR4_SMAP);
-  return bits | given(ecx7, 2, CR4_UMIP) | given(ecx7, 3, CR4_PKE) | given(ecx7, 16, CR4_LA57);
+  bits |= given(ecx7, 2, CR4_UMIP) | given(ecx7, 3, CR4_PKE) | given(ecx7, 31, CR4_PKS);
+  return bits | given(ecx7, 16, CR4_LA57);
 }
 
 function is_cr4_possible(cpu: i32, value: u64): bool {

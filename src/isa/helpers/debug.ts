@@ -20,12 +20,14 @@ import {
   DR6_BT,
   EFLAGS_RF,
   EFLAGS_TF,
+  FEATURE_amd,
   GUEST_DEBUG_hardwareBreakpoints,
   GUEST_DEBUG_singleStep,
   INHIBIT_movSs,
   VECTOR_DB,
 } from "./layout.generated.ts";
 import { raise } from "./fault.ts";
+import { has_feature } from "./registers.ts";
 
 /** Bits of CPU.debugPending: B0 to B3, BS and BT as in DR6, and that RF ends with the instruction. */
 const HITS: i32 = 15;
@@ -159,6 +161,11 @@ function is_after_mov_ss(cpu: i32): bool {
   );
 }
 
+/** Whether the shadow of MOV SS hides the breakpoints of the instruction at rip, which it does not on AMD's processors. */
+function is_suppressed(cpu: i32): bool {
+  return !has_feature(cpu, FEATURE_amd) && is_after_mov_ss(cpu);
+}
+
 function raise_debug(cpu: i32, bits: i32): bool {
   store<i32>(cpu + CPU_debugPending, 0);
   store<u64>(cpu + CPU_faultAddress, bits as u64);
@@ -184,13 +191,13 @@ export function debug_trap(cpu: i32): bool {
 
 /**
  * Between two instructions, the second at a linear address: raises the trap of the first, or the fault of a breakpoint on the
- * second; true: trapped.
+ * second, which MOV SS suppresses; true: trapped. [SDM 3A 6.8.3]
  */
 export function debug_boundary(cpu: i32, linear: u64): bool {
   if (debug_trap(cpu)) return true;
   const resume = is_resumed(cpu);
   const watching = is_watching(cpu);
-  const found = watching && !resume ? hits(cpu, linear, 1, EXECUTE) : 0;
+  const found = watching && !resume && !is_suppressed(cpu) ? hits(cpu, linear, 1, EXECUTE) : 0;
   if (found) return raise_debug(cpu, found | (load<i32>(cpu + CPU_debugPending) & HITS));
   if (is_stepping(cpu)) add_pending(cpu, STEP);
   if (watching && resume) add_pending(cpu, RESUMED);

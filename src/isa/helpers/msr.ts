@@ -10,6 +10,7 @@ import {
   CPU_cstar,
   CPU_miscFeatures,
   CPU_pat,
+  CPU_pkrs,
   CPU_scratch,
   CPU_sfmask,
   CPU_star,
@@ -25,6 +26,7 @@ import {
   EFER_SCE,
   EXIT_msrRead,
   EXIT_msrWrite,
+  FEATURE_pks,
   FEATURE_rdpid,
   FEATURE_rdtscp,
   GPR_rax,
@@ -42,6 +44,7 @@ import {
   MSR_LSTAR,
   MSR_MISC_FEATURES_ENABLES,
   MSR_PAT,
+  MSR_PKRS,
   MSR_STAR,
   MSR_SYSENTER_CS,
   MSR_SYSENTER_EIP,
@@ -54,6 +57,7 @@ import {
 } from "./layout.generated.ts";
 import { raise, raise_gp } from "./fault.ts";
 import { cpuid as ask_cpuid, hypercall as call_hypervisor, msr_read, msr_write, tsc } from "./env.ts";
+import { set_pkrs } from "./protection-keys.ts";
 import { tlb_flush } from "./tlb.ts";
 import { cpl, gpr, has_feature, is_canonical_register, is_code64, set_gpr } from "./registers.ts";
 import { exit_for, replay_find } from "./replay.ts";
@@ -91,6 +95,8 @@ function msr_field(cpu: i32, index: i32): i32 {
       return CPU_debugctl;
     case MSR_MISC_FEATURES_ENABLES:
       return CPU_miscFeatures;
+    case MSR_PKRS:
+      return has_feature(cpu, FEATURE_pks) ? CPU_pkrs : 0;
     default:
       return 0;
   }
@@ -136,8 +142,9 @@ export function wrmsr(cpu: i32): void {
   if (cpl(cpu)) raise_gp(cpu);
   else if (index == MSR_EFER) write_efer(cpu, value);
   else if (!field) write_foreign(cpu, index, value);
-  else if (is_msr_possible(cpu, index, value)) store<u64>(cpu + field, value);
-  else raise_gp(cpu);
+  else if (!is_msr_possible(cpu, index, value)) raise_gp(cpu);
+  else if (index == MSR_PKRS) set_pkrs(cpu, value as u32);
+  else store<u64>(cpu + field, value);
 }
 
 function write_foreign(cpu: i32, index: i32, value: u64): void {
@@ -162,6 +169,7 @@ function is_msr_possible(cpu: i32, index: i32, value: u64): bool {
     case MSR_FMASK:
     case MSR_TSC_AUX:
     case MSR_DEBUGCTL:
+    case MSR_PKRS:
       return value >> 32 == 0;
     case MSR_PAT:
       return is_pat(value);

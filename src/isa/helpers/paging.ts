@@ -13,6 +13,7 @@ import {
   CPU_keysUsed,
   CPU_notCanonical,
   CPU_pdptr,
+  CPU_pkrs,
   CPU_pkru,
   CPU_trap,
   CR0_PG,
@@ -21,6 +22,7 @@ import {
   CR4_PAE,
   CR4_PGE,
   CR4_PKE,
+  CR4_PKS,
   CR4_PSE,
   CR4_SMAP,
   CR4_SMEP,
@@ -292,17 +294,18 @@ function finish(
   return physical;
 }
 
-/** What PKRU forbids for the key of the page found. */
+/** What PKRU or IA32_PKRS forbids for the key of the page found. */
 const NO_ACCESS: i32 = 1;
 const NO_WRITE: i32 = 2;
 let keyRights: i32 = 0;
 
-/** Looks up the protection key of a page, which counts for user pages; notes that the TLB depends on it. [SDM 3A 4.6.2] */
+/** Looks up the protection key of a page and notes that the TLB depends on it. [SDM 3A 4.6.2] */
 function use_key(cpu: i32, entry: u64, rights: u64): void {
-  if (!(rights & US) || !(load<u64>(cpu + CPU_cr4) & CR4_PKE)) return;
+  const user = (rights & US) != 0;
+  if (!(load<u64>(cpu + CPU_cr4) & (user ? CR4_PKE : CR4_PKS))) return;
   const key = (entry >> 59) as i32 & 15;
-  keyRights = (load<u32>(cpu + CPU_pkru) >> (2 * key)) & 3;
-  store<i32>(cpu + CPU_keysUsed, load<i32>(cpu + CPU_keysUsed) | (1 << key));
+  keyRights = (load<u32>(cpu + (user ? CPU_pkru : CPU_pkrs)) >> (2 * key)) & 3;
+  store<i32>(cpu + CPU_keysUsed, load<i32>(cpu + CPU_keysUsed) | (1 << (user ? key : key + 16)));
 }
 
 /** Whether a write is held to the page's rights: the user's always, the supervisor's under CR0.WP. */

@@ -1,5 +1,15 @@
-// The rights of user pages by their key. [SDM 3A 4.6.2]
-import { CPU_cr4, CPU_keysUsed, CPU_pkru, CR4_PKE, GPR_rax, GPR_rcx, GPR_rdx, VECTOR_UD } from "./layout.generated.ts";
+// The rights of pages by their key. [SDM 3A 4.6.2]
+import {
+  CPU_cr4,
+  CPU_keysUsed,
+  CPU_pkrs,
+  CPU_pkru,
+  CR4_PKE,
+  GPR_rax,
+  GPR_rcx,
+  GPR_rdx,
+  VECTOR_UD,
+} from "./layout.generated.ts";
 import { raise, raise_gp } from "./fault.ts";
 import { gpr, set_gpr } from "./registers.ts";
 import { tlb_flush } from "./tlb.ts";
@@ -7,8 +17,19 @@ import { tlb_flush } from "./tlb.ts";
 /** Sets PKRU; translations of pages whose rights it changes are dropped. */
 export function set_pkru(cpu: i32, value: u32): void {
   const changed = load<u32>(cpu + CPU_pkru) ^ value;
-  const used = load<i32>(cpu + CPU_keysUsed);
   store<u32>(cpu + CPU_pkru, value);
+  drop_changed(cpu, changed, load<i32>(cpu + CPU_keysUsed));
+}
+
+/** Sets IA32_PKRS, likewise for supervisor pages. */
+export function set_pkrs(cpu: i32, value: u32): void {
+  const changed = load<u32>(cpu + CPU_pkrs) ^ value;
+  store<u64>(cpu + CPU_pkrs, value as u64);
+  drop_changed(cpu, changed, load<i32>(cpu + CPU_keysUsed) >> 16);
+}
+
+/** `used`: the keys that translations depend on. */
+function drop_changed(cpu: i32, changed: u32, used: i32): void {
   for (let key = 0; key < 16; key++) {
     if ((changed >> (2 * key)) & 3 && (used >> key) & 1) {
       tlb_flush(cpu);

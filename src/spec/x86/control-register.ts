@@ -35,6 +35,7 @@ export const CR4 = {
   SMEP: 0x10_0000,
   SMAP: 0x20_0000,
   PKE: 0x40_0000,
+  PKS: 0x100_0000,
 } as const;
 
 /** Bits of IA32_EFER. [SDM 3A 2.2.1, table 2-1] */

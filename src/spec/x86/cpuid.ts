@@ -80,7 +80,7 @@ export const CPUID_FEATURE: ReadonlyMap<string, CpuidFeature> = new Map([
     clwb: 24,
     sha: 29,
   }),
-  ...bits(7, 0, "ecx", { umip: 2, pku: 3, vaes: 9, vpclmulqdq: 10, la57: 16, rdpid: 22 }),
+  ...bits(7, 0, "ecx", { umip: 2, pku: 3, vaes: 9, vpclmulqdq: 10, la57: 16, rdpid: 22, pks: 31 }),
   ...bits(7, 0, "edx", { fsrm: 4, serialize: 14, arch_capabilities: 29 }),
   ...bits(0xd, 1, "eax", { xsaveopt: 0, xsavec: 1, xgetbv1: 2, xsaves: 3 }),
   ...bits(0x8000_0001, 0, "ecx", { lahf_lm: 0, lzcnt: 5, prefetchw: 8 }),
