@@ -152,6 +152,8 @@ export class VcpuEvents {
       if (trap !== TRAP.none) return trap;
     }
     if (this.#nmi) return this.#deliverNmi();
+    // what another thread sent after the shadow was looked at waits for its end
+    if (this.shadow) return TRAP.none;
     if (this.#smiDue) return this.#begun ? this.#deliverInterrupt() : this.#enterSmm();
     if (this.nmiPending && !this.#nmiMasked) return this.#deliverNmi();
     if (this.interruptFlag && this.#hasInterrupt) return this.#deliverInterrupt();
