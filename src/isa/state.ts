@@ -63,13 +63,15 @@ export const TLB_BANKS = 4;
 export const LARGE_REGION_BYTES = 1024;
 
 /** The jump cache maps (linear rip, mode) to a decoded record. */
-export const JUMP_CACHE_ENTRIES = 1024;
+export const JUMP_CACHE_ENTRIES = 4096;
 export const JUMP_CACHE_ENTRY = place([
   ["linear", 8],
   ["mode", 4],
   ["record", 4],
 ] as const);
 export const JUMP_CACHE_ENTRY_SIZE = 16;
+/** CPU.jumpEpoch counts in the bits above any canonical address, of 57 bits at most. */
+export const JUMP_EPOCH_SHIFT = 57;
 
 /** Completed port and MMIO accesses of the instruction that is being entered again: XSAVE makes the most. */
 export const REPLAY_ENTRIES = 128;
@@ -221,6 +223,8 @@ export const CPU = place([
   ["tlbMisses", 8],
   ["tlbFlushes", 8],
   ["jumpMisses", 8],
+  // What the linear addresses in the jump cache are XORed with: another value empties it
+  ["jumpEpoch", 8],
   // Buffer for accesses that cross a page or touch a device
   ["bounce", 64],
   ["scratch", 1024],

@@ -3,6 +3,7 @@
 import { workerData } from "node:worker_threads";
 import { compileRegions } from "../engine/wasm/jit/compile.ts";
 import type { RegionRequest } from "../engine/wasm/jit/request.ts";
+import { withBranchHints } from "./branch-hints.ts";
 import type { CompileSetup } from "./compile-thread.ts";
 
 const { memory, port } = workerData as CompileSetup;
@@ -10,6 +11,6 @@ const bytes = new Uint8Array(memory.buffer);
 
 port.on("message", (requests: readonly RegionRequest[]) => {
   const start = performance.now();
-  const compiled = compileRegions(bytes, requests);
+  const compiled = withBranchHints(() => compileRegions(bytes, requests));
   port.postMessage({ ...compiled, milliseconds: performance.now() - start });
 });

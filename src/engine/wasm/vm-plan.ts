@@ -12,8 +12,8 @@ const MAX_BYTES = 0x1_0000_0000 - WASM_PAGE;
 export const MAX_VCPUS = 8;
 
 /** Bytes of decoded records a vCPU may have. */
-export const RECORD_BYTES = 32 << 20;
-export const CODE_MAP_ENTRIES = 1 << 16;
+export const RECORD_BYTES = 64 << 20;
+export const CODE_MAP_ENTRIES = 1 << 18;
 export const CODE_MAP_BYTES = CODE_MAP_ENTRIES * CODE_MAP_ENTRY_SIZE;
 
 /** From a vCPU's base: its state, what other threads need of it, the code map, the records. */

@@ -8,6 +8,7 @@ import {
   CPU_codeMap,
   CPU_codeMapMask,
   CPU_jumpCache,
+  CPU_jumpEpoch,
   CPU_jumpMisses,
   CPU_linearMask,
   CPU_mode,
@@ -126,7 +127,7 @@ export function find_block(cpu: i32): i32 {
   if (!record) return 0;
   if (mode & MODE_single) return begin_single(cpu, record, limit);
   const entry = jump_cache_entry(cpu, linear);
-  store<u64>(entry + JUMP_CACHE_ENTRY_linear, linear);
+  store<u64>(entry + JUMP_CACHE_ENTRY_linear, linear ^ load<u64>(cpu + CPU_jumpEpoch));
   store<i32>(entry + JUMP_CACHE_ENTRY_mode, mode);
   store<i32>(entry + JUMP_CACHE_ENTRY_record, record);
   return record;

@@ -9,6 +9,7 @@ import {
   CPU_cr4,
   CPU_eflags,
   CPU_jumpCache,
+  CPU_jumpEpoch,
   CPU_keysUsed,
   CPU_largeRegions,
   CPU_scratch,
@@ -24,6 +25,7 @@ import {
   EFLAGS_AC,
   JUMP_CACHE_ENTRIES,
   JUMP_CACHE_ENTRY_SIZE,
+  JUMP_EPOCH_SHIFT,
   LARGE_REGION_BYTES,
   TLB_BANKS,
   TLB_ENTRIES,
@@ -219,8 +221,12 @@ function protect_in(start: i32, hostPage: i32): void {
   }
 }
 
+/** Empties the jump cache: what it holds is of another epoch. It is filled when epochs repeat, and at first. */
 export function jump_cache_flush(cpu: i32): void {
-  memory.fill(cpu + CPU_jumpCache, 0xff, JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE);
+  const before = load<u64>(cpu + CPU_jumpEpoch);
+  const epoch = before + ((1 as u64) << JUMP_EPOCH_SHIFT);
+  if (before == 0) memory.fill(cpu + CPU_jumpCache, 0xff, JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE);
+  store<u64>(cpu + CPU_jumpEpoch, epoch);
 }
 
 // Large pages: an entry holds 4 KiB of one, and INVLPG of any address in it drops all of them. CPU.largeRegions is a set of

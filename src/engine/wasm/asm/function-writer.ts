@@ -7,6 +7,12 @@ export type LocalType = "i32" | "i64" | "f32" | "f64" | "v128";
 /** A local's index in the function. */
 export type Local = number;
 
+/** A function's encoded body, and which way its branches usually go by their offset in it. */
+export interface FunctionBody {
+  readonly bytes: Uint8Array;
+  readonly hints: readonly (readonly [offset: number, taken: boolean])[];
+}
+
 /** Writes the body of one function: an instruction a call, locals made as needed, labels counted. */
 export class FunctionWriter {
   readonly #code = new ByteWriter();
@@ -16,6 +22,8 @@ export class FunctionWriter {
   /** Locals that may be used again, and those made since their reuse was begun. */
   readonly #free: Record<LocalType, Local[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
   #taken: [LocalType, Local][] | undefined;
+  /** Where in the code which way a branch usually goes, as [offset, taken]. */
+  readonly #hints: [number, boolean][] = [];
 
   constructor(params: readonly LocalType[]) {
     this.#params = params.length;
@@ -88,6 +96,11 @@ export class FunctionWriter {
     return ++this.#depth;
   }
 
+  /** The condition of the `if` or `br_if` that comes next is usually true, or false: what is rare is kept out of the way. */
+  usually(taken: boolean): void {
+    this.#hints.push([this.#code.length, taken]);
+  }
+
   else(): void {
     this.#opcode("else");
   }
@@ -119,8 +132,8 @@ export class FunctionWriter {
     this.#code.byte(0);
   }
 
-  /** The encoded body: size, locals, code. */
-  finish(): Uint8Array {
+  /** The encoded body: size, locals, code; and the hints, by their place behind the size. */
+  finish(): FunctionBody {
     assert(this.#depth === 0, "every block is closed");
     const content = new ByteWriter();
     content.u32(this.#locals.length);
@@ -128,12 +141,13 @@ export class FunctionWriter {
       content.u32(1);
       content.byte(WASM_TYPES[type]);
     }
+    const start = content.length;
     content.append(this.#code.bytes());
     content.byte(WASM_OPCODES.end!);
     const out = new ByteWriter();
     out.u32(content.length);
     out.append(content.bytes());
-    return out.bytes();
+    return { bytes: out.bytes(), hints: this.#hints.map(([at, taken]) => [start + at, taken]) };
   }
 
   #indexed(name: string, index: number): void {

@@ -1,7 +1,7 @@
 import { assert } from "../../../base/assert.ts";
 import { WASM_TYPES } from "../../../spec/wasm.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { FunctionWriter, type LocalType } from "./function-writer.ts";
+import { type FunctionBody, FunctionWriter, type LocalType } from "./function-writer.ts";
 
 export interface Signature {
   readonly params: readonly LocalType[];
@@ -11,7 +11,7 @@ export interface Signature {
 /** A function's index in a module under construction. */
 export type FunctionIndex = number;
 
-const SECTION = { type: 1, import: 2, function: 3, table: 4, export: 7, element: 9, code: 10 } as const;
+const SECTION = { custom: 0, type: 1, import: 2, function: 3, table: 4, export: 7, element: 9, code: 10 } as const;
 
 /** Assembles a module: imports first, then functions, one table of functions, exports. [WebAssembly 2.0 5.5] */
 export class ModuleWriter {
@@ -19,7 +19,7 @@ export class ModuleWriter {
   readonly #imports = new ByteWriter();
   #importCount = 0;
   #importedFunctions = 0;
-  readonly #functions: { type: number; body: Uint8Array | undefined }[] = [];
+  readonly #functions: { type: number; body: FunctionBody | undefined }[] = [];
   readonly #exports: { name: string; index: number; kind: number }[] = [];
   #table: readonly FunctionIndex[] = [];
   #tableLength = 0;
@@ -88,9 +88,10 @@ export class ModuleWriter {
       s.u32(e.index);
     });
     if (this.#table.length) this.#elementSection(out);
+    this.#hintSection(out);
     this.#section(out, SECTION.code, this.#functions, (f, s) => {
       assert(f.body !== undefined, "a declared function has a body");
-      s.append(f.body);
+      s.append(f.body.bytes);
     });
     return new Uint8Array(out.bytes());
   }
@@ -117,6 +118,25 @@ export class ModuleWriter {
       s.u32(functions.length);
       for (const index of functions) s.u32(index);
     });
+  }
+
+  /** [WebAssembly branch hinting] */
+  #hintSection(out: ByteWriter): void {
+    const content = new ByteWriter();
+    content.name("metadata.code.branch_hint");
+    const hinted = [...this.#functions.entries()].filter(([, { body }]) => body!.hints.length > 0);
+    if (hinted.length === 0) return;
+    content.u32(hinted.length);
+    for (const [index, { body }] of hinted) {
+      content.u32(this.#importedFunctions + index);
+      content.u32(body!.hints.length);
+      for (const [offset, taken] of body!.hints) {
+        content.u32(offset);
+        content.u32(1);
+        content.byte(taken ? 1 : 0);
+      }
+    }
+    writeSection(out, SECTION.custom, content);
   }
 
   #section<T>(out: ByteWriter, id: number, items: readonly T[], write: (item: T, into: ByteWriter) => void): void {

@@ -211,6 +211,7 @@ export class ProgramEmitter implements NodeValues {
     f.get(this.#cpu);
     f.op("i32.add");
     f.memory("i32.load", SEGMENT.check);
+    f.usually(false);
     f.open("if");
     f.get(this.#cpu);
     f.get(segment);
@@ -265,6 +266,7 @@ export class ProgramEmitter implements NodeValues {
     const write = node.intent === "write";
     const writable = write ? f.local("i32") : undefined;
     this.#probeTlb(linear, node.width!, write ? TLB_ENTRY.writeTag : TLB_ENTRY.readTag, entry);
+    f.usually(true);
     f.open("if");
     this.#hostAddress(linear, entry);
     f.set(host);
@@ -303,6 +305,7 @@ export class ProgramEmitter implements NodeValues {
     const host = values.length > 1 ? f.local("i32") : entry;
     if (known !== undefined) f.get(known);
     else this.#probeTlb(linear, node.width!, TLB_ENTRY.writeTag, entry);
+    f.usually(true);
     f.open("if");
     if (known !== undefined) f.get(known);
     else this.#hostAddress(linear, entry);
@@ -360,6 +363,7 @@ export class ProgramEmitter implements NodeValues {
     const outcome = f.local("i32");
     if (width <= 8) {
       this.#alignedHost(host, width);
+      f.usually(true);
       f.open("if", "i32");
       this.#compareAndSwap(node, host, value, expected);
       f.else();
@@ -367,6 +371,7 @@ export class ProgramEmitter implements NodeValues {
       f.close();
     } else this.#lockedSlow(node, linear, value, expected);
     f.tee(outcome);
+    f.usually(false);
     f.open("if");
     f.get(outcome);
     f.i32(1);
@@ -414,6 +419,7 @@ export class ProgramEmitter implements NodeValues {
   #trapIf(node: Node): void {
     const f = this.#f;
     this.push(node.args[0]!);
+    f.usually(false);
     f.open("if");
     f.get(this.#cpu);
     f.i32(node.at!);
@@ -439,6 +445,7 @@ export class ProgramEmitter implements NodeValues {
     this.push(node.args.at(-2)!);
     f.set(result);
     this.push(node.args.at(-1)!);
+    f.usually(false);
     f.open("if");
     this.#callHelper(node, args);
     f.set(result);

@@ -218,6 +218,8 @@ class Generator implements Callees {
     f.tee(entry);
     f.memory("i64.load", CPU.jumpCache + JUMP_CACHE_ENTRY.linear);
     f.get(linear);
+    stateLoad(f, "i64.load", CPU.jumpEpoch);
+    f.op("i64.xor");
     f.op("i64.eq");
     f.get(entry);
     f.memory("i32.load", CPU.jumpCache + JUMP_CACHE_ENTRY.mode);

@@ -188,6 +188,7 @@ export class RegionBinding implements Binding {
 
   #leaveIf(kind: number): void {
     const f = this.#f;
+    f.usually(false);
     f.open("if");
     f.i32(kind);
     this.#region.leaveAtInstruction();
@@ -207,6 +208,7 @@ export class RegionBinding implements Binding {
     f.get(host);
     f.i32(2);
     f.op("i32.lt_u");
+    f.usually(false);
     f.open("if");
     if (write) {
       f.get(host);
@@ -222,6 +224,7 @@ export class RegionBinding implements Binding {
     if (probed) return this.faultIf();
     const kind = f.local("i32");
     f.tee(kind);
+    f.usually(false);
     f.open("if");
     f.get(kind);
     this.#region.leaveAtInstruction();

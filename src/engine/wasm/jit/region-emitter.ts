@@ -137,6 +137,7 @@ export class RegionEmitter {
     if (differences.length === 0) return;
     f.i64(0, 0);
     f.op("i64.ne");
+    f.usually(false);
     f.open("if");
     const root = this.region.blocks.get(this.region.request.root)!.instructions[0]!;
     f.get(CPU_PARAM);
@@ -226,6 +227,7 @@ export class RegionEmitter {
     f.memory("i32.load", CPU.budget);
     f.get(this.#spent);
     f.op("i32.lt_s");
+    f.usually(false);
     f.open("if");
     this.rip(node);
     f.set(this.#leaveRip);
@@ -373,6 +375,7 @@ export class RegionEmitter {
     f.memory("i32.load", CPU.codeWrites);
     f.get(this.#codeWrites);
     f.op("i32.ne");
+    f.usually(false);
     f.open("if");
     pushRip();
     f.set(this.#leaveRip);
