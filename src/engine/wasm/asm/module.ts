@@ -124,7 +124,7 @@ export class ModuleWriter {
   #hintSection(out: ByteWriter): void {
     const content = new ByteWriter();
     content.name("metadata.code.branch_hint");
-    const hinted = [...this.#functions.entries()].filter(([, { body }]) => body!.hints.length > 0);
+    const hinted = [...this.#functions.entries()].filter(([, { body }]) => body !== undefined && body.hints.length > 0);
     if (hinted.length === 0) return;
     content.u32(hinted.length);
     for (const [index, { body }] of hinted) {
