@@ -70,8 +70,6 @@ export const JUMP_CACHE_ENTRY = place([
   ["record", 4],
 ] as const);
 export const JUMP_CACHE_ENTRY_SIZE = 16;
-/** CPU.jumpEpoch counts in the bits above any canonical address, of 57 bits at most. */
-export const JUMP_EPOCH_SHIFT = 57;
 
 /** Completed port and MMIO accesses of the instruction that is being entered again: XSAVE makes the most. */
 export const REPLAY_ENTRIES = 128;

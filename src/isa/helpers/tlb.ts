@@ -25,7 +25,6 @@ import {
   EFLAGS_AC,
   JUMP_CACHE_ENTRIES,
   JUMP_CACHE_ENTRY_SIZE,
-  JUMP_EPOCH_SHIFT,
   LARGE_REGION_BYTES,
   TLB_BANKS,
   TLB_ENTRIES,
@@ -221,10 +220,13 @@ function protect_in(start: i32, hostPage: i32): void {
   }
 }
 
+/** CPU.jumpEpoch counts in the bits above any canonical address, of 57 bits at most. */
+const EPOCH: u64 = 1 << 57;
+
 /** Empties the jump cache: what it holds is of another epoch. It is filled when epochs repeat, and at first. */
 export function jump_cache_flush(cpu: i32): void {
   const before = load<u64>(cpu + CPU_jumpEpoch);
-  const epoch = before + ((1 as u64) << JUMP_EPOCH_SHIFT);
+  const epoch = before + EPOCH;
   if (before == 0) memory.fill(cpu + CPU_jumpCache, 0xff, JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE);
   store<u64>(cpu + CPU_jumpEpoch, epoch);
 }
