@@ -54,6 +54,12 @@ const RUN_OPTIONS = {
     multiple: true,
     help: "Connect a port of the host to one of the guest; brings a network.",
   },
+  volume: {
+    short: "v",
+    value: "HOST:GUEST[:ro]",
+    multiple: true,
+    help: "Show a folder of the host in the guest, to read and write or only to read; the image is then one whose kernel can mount it. May be repeated.",
+  },
   cpus: { value: "N", help: "Number of CPUs, 1 to 8; 1 if not given. More than 1 need the engine wasm." },
   engine: {
     value: "auto|wasm|host",
@@ -127,6 +133,7 @@ export const RUN: CommandSpec<typeof RUN_OPTIONS> = {
     ["a shell in a 64-bit Linux", "tskvm run"],
     ["one command, in a 32-bit one", "tskvm run --arch i386 --exec 'uname -m; cat /proc/cpuinfo'"],
     ["through a pipe", "echo hello | tskvm run --exec 'tr a-z A-Z' >out"],
+    ["in this folder", "tskvm run -v .:/work --exec 'ls /work'"],
     ["a kernel of your own", "tskvm run --kernel bzImage --initrd root.cpio --append 'console=ttyS0' -m 1G"],
     ["a test kernel that ends by itself", "tskvm run --kernel test.elf --debug-exit --timeout 60"],
   ],

@@ -19,6 +19,7 @@ import type { Ending } from "./ending.ts";
 import { parseNetworkOptions } from "./network-option.ts";
 import { followMachine } from "./session.ts";
 import { parseArch, parseChoice, parseNumber } from "./values.ts";
+import { parseVolume } from "./volume-option.ts";
 
 /** Runs `tskvm run ARGS`. Throws UserError. */
 export async function run({ values, positionals }: ArgumentsOf<typeof RUN>): Promise<Ending> {
@@ -59,6 +60,7 @@ export function machineOptions(values: ValuesOf<typeof RUN>, inputIsTerminal: bo
     cpu,
     modules: (values.module ?? []).map(moduleOf),
     disks: (values.disk ?? []).map(parseDiskOption),
+    shares: (values.volume ?? []).map(parseVolume),
     network: parseNetworkOptions(values.network, values.publish),
     arch: parseArch(values.arch),
     engine: parseChoice<EngineName>("engine", values.engine, ENGINES),

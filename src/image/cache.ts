@@ -30,7 +30,7 @@ export interface Manifest {
   kernel: CachedFile;
   busybox: CachedFile;
   systemMap?: CachedFile;
-  /** An initramfs of drivers; images that an older version pulled have none. */
+  /** An initramfs of drivers; images that an older version pulled have none, or others. */
   modules?: CachedFile;
 }
 

@@ -1,27 +1,65 @@
-/** The drivers that a guest needs and Debian's kernels have as modules: chosen from a kernel package, in the order to load. */
+/** The drivers that Debian's kernels have as modules: kept from a kernel package, and chosen for a guest. */
 
+import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import { directory, file, writeCpio } from "./cpio.ts";
+import { directory, file, readCpio, writeCpio } from "./cpio.ts";
 import type { UnpackedFile } from "./debian/deb.ts";
 
 /** A module's file in a kernel package. */
 export const MODULE_FILE = /^(usr\/)?lib\/modules\/[^/]+\/kernel\/.*\.ko$/;
-/** Where /init finds them; the names begin with their place in the order. */
+/** Where /init finds them; the names begin with their place in the order to load. */
 export const MODULE_DIRECTORY = "lib/modules/tskvm";
 
-/** What is loaded; a kernel that has one built in has no such module. crc32c is what ext4 looks for by name. */
-const WANTED = ["virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "crc32c_generic", "ext4"];
+/**
+ * What a guest can need, by what for. A kernel that has one built in has no such module. crc32c is what ext4 looks for by
+ * name.
+ */
+const DRIVERS = {
+  board: ["virtio_pci", "virtio_rng"],
+  disks: ["virtio_blk", "crc32c_generic", "ext4"],
+  network: ["virtio_net"],
+  shares: ["9pnet_virtio", "9p"],
+  agent: ["virtio_console"],
+  others: ["overlay", "virtio_balloon", "vmw_vsock_virtio_transport"],
+} as const;
 
-/** An initramfs of the wanted modules and those that they depend on. */
+/** What drivers are for. */
+export type DriverUse = keyof typeof DRIVERS;
+
+/** What is kept of a kernel's modules. */
+const KEPT: readonly string[] = Object.values(DRIVERS).flat();
+
+/** The name of the archive of those that are kept: a cache in which others were kept has another, and is filled anew. */
+export const MODULES_NAME = `modules-${createHash("sha256").update(KEPT.join()).digest("hex").slice(0, 8)}.cpio`;
+
+/** An initramfs of the modules that are kept, and those that they depend on. */
 export function modulesArchive(files: readonly UnpackedFile[]): Uint8Array {
-  const byName = new Map(files.map((found) => [moduleName(found.path), found]));
-  const ordered = new Map<string, UnpackedFile>();
-  for (const name of WANTED) addWithDependencies(name, byName, ordered);
-  const entries = [...ordered].map(([name, { data }], index) =>
+  return archive(inOrder(KEPT, byName(files)));
+}
+
+/** Of such an initramfs the drivers for some uses, the board's among them. */
+export function selectModules(kept: Uint8Array, uses: readonly DriverUse[]): Uint8Array {
+  const files = readCpio(kept).flatMap(({ path, data }) =>
+    path.endsWith(".ko") ? [{ path: basename(path).replace(/^\d+-/, ""), data: data as Uint8Array }] : [],
+  );
+  return archive(
+    inOrder(
+      ["board" as const, ...uses].flatMap((use) => DRIVERS[use] as readonly string[]),
+      byName(files),
+    ),
+  );
+}
+
+function archive(modules: ReadonlyMap<string, UnpackedFile>): Uint8Array {
+  const entries = [...modules].map(([name, { data }], index) =>
     file(`${MODULE_DIRECTORY}/${String(index).padStart(2, "0")}-${name}.ko`, data),
   );
   const parents = MODULE_DIRECTORY.split("/").map((_, depth, parts) => directory(parts.slice(0, depth + 1).join("/")));
   return writeCpio([...parents, ...entries]);
+}
+
+function byName(files: readonly UnpackedFile[]): Map<string, UnpackedFile> {
+  return new Map(files.map((found) => [moduleName(found.path), found]));
 }
 
 /** Modules are named alike with "-" and "_". */
@@ -29,7 +67,18 @@ function moduleName(path: string): string {
   return basename(path, ".ko").replaceAll("-", "_");
 }
 
-function addWithDependencies(name: string, from: Map<string, UnpackedFile>, into: Map<string, UnpackedFile>): void {
+/** Modules, each behind those that it depends on. */
+function inOrder(wanted: readonly string[], from: ReadonlyMap<string, UnpackedFile>): Map<string, UnpackedFile> {
+  const ordered = new Map<string, UnpackedFile>();
+  for (const name of wanted) addWithDependencies(name, from, ordered);
+  return ordered;
+}
+
+function addWithDependencies(
+  name: string,
+  from: ReadonlyMap<string, UnpackedFile>,
+  into: Map<string, UnpackedFile>,
+): void {
   const found = from.get(name);
   if (!found || into.has(name)) return;
   for (const dependency of dependenciesOf(found.data)) addWithDependencies(dependency, from, into);

@@ -15,6 +15,7 @@ import {
   writeAtomically,
 } from "./cache.ts";
 import { type Arch, CATALOG, type CatalogEntry, findCatalogEntry } from "./catalog.ts";
+import { MODULES_NAME } from "./guest-modules.ts";
 import { type Progress, SILENT } from "./progress.ts";
 import { buildRoot, rootRecipe } from "./root.ts";
 
@@ -29,6 +30,8 @@ export interface ImageOptions {
   aptDirectory?: string | undefined;
   /** Whether drivers are needed: then an image that was pulled without them is pulled again. */
   modules?: boolean | undefined;
+  /** Whether it must be able to mount folders of the host's. */
+  sharesFolders?: boolean | undefined;
   /** Told of downloads; default: nobody. */
   progress?: Progress | undefined;
 }
@@ -79,9 +82,9 @@ export async function listImages(options: ImageOptions = {}): Promise<ListedImag
  * network is used. Else it is pulled. Throws UserErrors.
  */
 export async function resolveImage(name?: string, options: ImageOptions = {}): Promise<Image> {
-  const entry = findCatalogEntry(name, options.arch);
+  const entry = findCatalogEntry(name, options.arch, options.sharesFolders);
   const manifest = await readManifest(cacheOf(options), entry.name);
-  const isEnough = manifest && (manifest.modules || !options.modules);
+  const isEnough = manifest && (manifest.modules?.name.startsWith(MODULES_NAME) || !options.modules);
   return isEnough ? ready(manifest, cacheOf(options)) : pullImage(entry.name, options);
 }
 

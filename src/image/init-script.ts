@@ -5,6 +5,7 @@
 
 import { EXEC_DIRECTORY, EXEC_TTY, EXIT_WORD, MARK, START_WORD } from "./exec-protocol.ts";
 import { MODULE_DIRECTORY } from "./guest-modules.ts";
+import { SHARES_FILE } from "./guest-shares.ts";
 
 const MARK_ESCAPE = `\\${MARK.toString(8).padStart(3, "0")}`;
 
@@ -22,6 +23,12 @@ if [ -e /sys/class/net/eth0 ]; then
   ip link set lo up
   ip link set eth0 up
   udhcpc -i eth0 -q -n -s /etc/udhcpc.script >/dev/null 2>&1
+fi
+if [ -f /${SHARES_FILE} ]; then
+  while read -r tag mode path; do
+    mkdir -p "$path"
+    mount -t 9p -o "$mode,nodev,trans=virtio,version=9p2000.L,cache=mmap" "$tag" "$path"
+  done </${SHARES_FILE}
 fi
 
 if [ -f /${EXEC_DIRECTORY}/command ]; then

@@ -18,7 +18,7 @@ import { type IndexContext, kernelDependency, type Package, readIndexes } from "
 import { type Collection, readDeb, type UnpackedFile, type Wanted } from "./debian/deb.ts";
 import { discardDownload, withDownload } from "./debian/download.ts";
 import { Transport } from "./debian/transport.ts";
-import { MODULE_FILE, modulesArchive } from "./guest-modules.ts";
+import { MODULE_FILE, MODULES_NAME, modulesArchive } from "./guest-modules.ts";
 import type { Progress } from "./progress.ts";
 
 export interface PullOptions {
@@ -76,7 +76,7 @@ async function unpackAll(
   const files = {
     kernel: await store(fromKernel.kernel, kernel, directory),
     busybox: await store(fromBusybox.busybox, busybox, directory),
-    modules: await store({ path: "modules.cpio", data: modulesArchive(modules.files) }, kernel, directory),
+    modules: await store({ path: MODULES_NAME, data: modulesArchive(modules.files) }, kernel, directory),
     ...(systemMap &&
       systemMap.data.length >= SMALLEST_SYSTEM_MAP && { systemMap: await store(systemMap, kernel, directory) }),
   };

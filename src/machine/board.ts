@@ -1,6 +1,7 @@
 import type { BlockBackend } from "../backend/block/block.ts";
 import { type CharBackend, nullBackend } from "../backend/chardev/chardev.ts";
 import type { NetBackend } from "../backend/net/net-backend.ts";
+import type { Responder } from "../backend/share/responder.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Device, DeviceState } from "../bus/device.ts";
@@ -20,6 +21,7 @@ import type { SignalMsi } from "../device/pci/msix.ts";
 import { Rtc } from "../device/rtc.ts";
 import { ResetControl, SystemControlPortA } from "../device/system-control.ts";
 import { Uart16550 } from "../device/uart16550.ts";
+import { Virtio9p } from "../device/virtio/virtio-9p.ts";
 import { VirtioBlk } from "../device/virtio/virtio-blk.ts";
 import type { VirtioFunction } from "../device/virtio/virtio-device.ts";
 import { VirtioNet } from "../device/virtio/virtio-net.ts";
@@ -63,6 +65,8 @@ export interface BoardGlue {
   readonly disks?: readonly BoardDisk[] | undefined;
   /** What network cards are connected to. */
   readonly networks?: readonly BoardNetwork[] | undefined;
+  /** Folders of the host's, each behind a virtio device. */
+  readonly shares?: readonly BoardShare[] | undefined;
   /** What the virtio entropy device gives; without it there is no such device. */
   readonly random?: Random | undefined;
 }
@@ -81,6 +85,13 @@ export interface BoardNetwork {
   /** Six bytes. */
   readonly mac: Uint8Array;
   readonly mtu: number;
+}
+
+/** A folder of the host's, and what the guest mounts it by. */
+export interface BoardShare {
+  readonly server: Responder;
+  /** ASCII. */
+  readonly tag: string;
 }
 
 /** The end that a device asked for. */
@@ -214,7 +225,7 @@ export class Board {
     return [fwCfg];
   }
 
-  private addPci({ disks = [], networks = [], random, memory }: BoardGlue): Device[] {
+  private addPci({ disks = [], networks = [], shares = [], random, memory }: BoardGlue): Device[] {
     const resetControl = new ResetControl({ onReset: this.onReset });
     const others = new Map([[RESET_CONTROL_PORT - PORT.PCI_CONFIG.first, resetControl]]);
     const config = new PciConfigPorts(this.pci.functions, others);
@@ -230,8 +241,11 @@ export class Board {
       this.cards.push({ card, device });
       return device;
     });
+    const folders = shares.map(({ server, tag }, index) =>
+      virtio(new Virtio9p(`virtio-9p-${index}`, tag, server), PCI_CLASS.OTHER),
+    );
     const rng = random ? [virtio(new VirtioRng(random), PCI_CLASS.OTHER)] : [];
-    return [resetControl, config, ...blocks, ...cards, ...rng];
+    return [resetControl, config, ...blocks, ...cards, ...folders, ...rng];
   }
 }
 

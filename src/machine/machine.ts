@@ -29,7 +29,7 @@ import {
 } from "../spec/kvm/vm-struct.ts";
 import type { CpuIdentity } from "../spec/x86/cpu-model.ts";
 import { acpiDescription } from "./acpi-description.ts";
-import { Board, type BoardDisk, type BoardNetwork, type BoardState } from "./board.ts";
+import { Board, type BoardDisk, type BoardNetwork, type BoardShare, type BoardState } from "./board.ts";
 import { IDENTITY_MAP_ADDRESS, TSS_ADDRESS, VCPUS_MAXIMUM } from "./board-map.ts";
 import { MachineControl, REQUEST } from "./control.ts";
 import { type CpuRequest, parseCpu, requestedFeatures } from "./cpu-model.ts";
@@ -104,6 +104,7 @@ export interface MachineGlue {
   readonly debugConsole?: CharBackend | undefined;
   readonly disks?: readonly BoardDisk[] | undefined;
   readonly networks?: readonly BoardNetwork[] | undefined;
+  readonly shares?: readonly BoardShare[] | undefined;
   /** What the virtio entropy device gives; without it there is no such device. */
   readonly random?: Random | undefined;
   /** Wakes the machine for its devices' timers; without it they are looked at only when something else wakes it. */
@@ -231,7 +232,7 @@ export class Machine {
     const onDeadline = (deadline: number) => alarm?.set((deadline - clock.now()) / 1e6);
     const interruptLine = (irq: number) => new GsiLine(this.vm, irq);
     const signalMsi: SignalMsi = (low, high, data) => void this.vm.signalMsi(low, high, data);
-    const { disks, networks, random } = glue;
+    const { disks, networks, shares, random } = glue;
     const { memory } = this.vm;
     const config = { ...this.config, firmware: "firmware" in this.config.boot };
     return new Board(config, {
@@ -242,6 +243,7 @@ export class Machine {
         debugConsole,
         disks,
         networks,
+        shares,
         random,
         onDeadline,
         interruptLine,

@@ -5,6 +5,8 @@ import { UserError } from "../base/assert.ts";
 import { concat } from "../image/cpio.ts";
 import { type ExecChannel, prepareExec } from "../image/exec-channel.ts";
 import { EXEC_APPEND } from "../image/exec-protocol.ts";
+import { type DriverUse, selectModules } from "../image/guest-modules.ts";
+import { sharesInitrd } from "../image/guest-shares.ts";
 import { type Image, type ImageOptions, resolveImage } from "../image/image.ts";
 import type { BootSource, FirmwareSource } from "../machine/machine.ts";
 import type { FileSource, MachineOptions } from "./options.ts";
@@ -30,16 +32,17 @@ export async function loadBootFiles(options: MachineOptions): Promise<BootFiles>
     readSource(options.initrd, "initrd"),
     Promise.all((options.modules ?? []).map(readModule)),
   ]);
-  const drivers = (options.disks ?? []).length > 0 || options.network !== undefined;
-  const image = needsImage(options) ? await resolveImage(options.image, imageOptions(options, drivers)) : undefined;
+  const uses = driverUses(options);
+  const image = needsImage(options) ? await resolveImage(options.image, imageOptions(options, uses)) : undefined;
   const exec = options.command === undefined ? undefined : prepareExec(options.command, execOptions(options));
   const [root, kernel, kept, driverFiles] = await Promise.all([
     initrd ?? readSource(image?.initrd, "initrd"),
     given ?? readSource(image!.kernel, "kernel"),
     given ? undefined : readUnpacked(image?.unpackedKernel),
-    drivers && !given && initrd === undefined ? readSource(image?.modules, "modules") : undefined,
+    uses.length > 0 && !given && initrd === undefined ? readSource(image?.modules, "modules") : undefined,
   ]);
-  const parts = [root, exec?.initrd, driverFiles].filter((part) => part !== undefined);
+  const drivers = driverFiles && selectModules(driverFiles, uses);
+  const parts = [root, exec?.initrd, drivers, sharesOf(options)].filter((part) => part !== undefined);
   const boot = {
     kernel: kernel!,
     unpacked: kept ?? (await unpack(kernel!)),
@@ -74,8 +77,23 @@ function needsImage({ kernel, image, command }: MachineOptions): boolean {
   return kernel === undefined || image !== undefined || command !== undefined;
 }
 
-function imageOptions({ arch, mirror, progress }: MachineOptions, modules: boolean): ImageOptions {
-  return { arch, mirror, progress, modules };
+function imageOptions({ arch, mirror, progress, kernel }: MachineOptions, uses: readonly DriverUse[]): ImageOptions {
+  const sharesFolders = kernel === undefined && uses.includes("shares");
+  return { arch, mirror, progress, modules: uses.length > 0, sharesFolders };
+}
+
+function driverUses({ disks = [], network, shares = [] }: MachineOptions): DriverUse[] {
+  const uses: [DriverUse, boolean][] = [
+    ["disks", disks.length > 0],
+    ["network", network !== undefined],
+    ["shares", shares.length > 0],
+  ];
+  return uses.flatMap(([use, isNeeded]) => (isNeeded ? [use] : []));
+}
+
+/** The root of a kernel and initrd of one's own mounts by itself. */
+function sharesOf({ shares = [], initrd }: MachineOptions): Uint8Array | undefined {
+  return shares.length === 0 || initrd !== undefined ? undefined : sharesInitrd(shares);
 }
 
 function execOptions({ commandInput }: MachineOptions): { stdin: boolean } {

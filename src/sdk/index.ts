@@ -25,6 +25,6 @@ export { ConsoleTail, commandLost, describeOutcome, type ExecResult, exec } from
 export type { GuestCommand } from "./guest-command.ts";
 export type { Machine, MachineStats } from "./machine.ts";
 export type { NetworkOptions } from "./network.ts";
-export type { DiskOptions, FileSource, MachineOptions, ModuleSource } from "./options.ts";
+export type { DiskOptions, FileSource, MachineOptions, ModuleSource, ShareOptions } from "./options.ts";
 export { startMachine } from "./start.ts";
 export { attachTerminal } from "./terminal-session.ts";

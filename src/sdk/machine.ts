@@ -15,7 +15,7 @@ import type { BootFiles } from "./files.ts";
 import { followCommand, type GuestCommand } from "./guest-command.ts";
 import { GuestStream } from "./guest-stream.ts";
 import type { GuestNetwork } from "./network.ts";
-import type { DiskOptions } from "./options.ts";
+import type { DiskOptions, ShareOptions } from "./options.ts";
 import { type RemoteVcpu, type RunningVcpu, remoteVcpu } from "./running-vcpu.ts";
 import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.ts";
 
@@ -42,6 +42,7 @@ interface MachineParts {
   readonly jit: JitMode;
   readonly disks: readonly DiskOptions[];
   readonly network: GuestNetwork | undefined;
+  readonly shares: readonly ShareOptions[];
 }
 
 /** A machine that runs in a thread of its own. `startMachine` makes one. */
@@ -68,7 +69,8 @@ export class Machine {
   #startTime = 0;
   #regions: RegionCounts | undefined;
 
-  private constructor(worker: Worker, { config, files, modules, jit, disks, network }: MachineParts) {
+  private constructor(worker: Worker, parts: MachineParts) {
+    const { config, files, modules, jit, disks, network, shares } = parts;
     const console = createChannel();
     const command = files.exec && createChannel();
     this.#stats = { engine: modules ? "wasm" : "host", instructions: modules && 0, seconds: 0 };
@@ -76,7 +78,7 @@ export class Machine {
     this.console = new GuestStream(this.#openPort(console));
     this.command = files.exec && followCommand(this.#openPort(command!), files.exec, () => this.#stopQuietly());
     this.#worker = worker;
-    this.#setUp({ config, modules, jit, console, command, disks, network: network?.card });
+    this.#setUp({ config, modules, jit, console, command, disks, network: network?.card, shares });
     network?.attach(() => this.#kick());
     this.exited = this.#end.promise;
     this.exited.then(this.#release, this.#release);

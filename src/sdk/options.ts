@@ -25,6 +25,14 @@ export interface DiskOptions {
   readonly serial?: string | undefined;
 }
 
+/** A folder of the host's that the guest sees as its own. */
+export interface ShareOptions {
+  readonly hostPath: string;
+  /** Where the image's root mounts it: an absolute path. */
+  readonly guestPath: string;
+  readonly readOnly?: boolean | undefined;
+}
+
 /** What to boot and on what. Nothing of it is needed: the default image boots with 512 MiB. */
 export interface MachineOptions {
   /**
@@ -53,6 +61,8 @@ export interface MachineOptions {
   readonly disks?: readonly DiskOptions[] | undefined;
   /** A network card, connected to a network of the guest's own with a way out; by default there is none. */
   readonly network?: NetworkOptions | undefined;
+  /** Folders of the host's, by virtio 9P. A kernel of your own finds them by the tags "share0" and so on. */
+  readonly shares?: readonly ShareOptions[] | undefined;
   /** Number of CPUs, 1 by default. */
   readonly cpus?: number | undefined;
   /** CPU model and features: "MODEL[,+FEATURE,-FEATURE]"; `cpuModels` lists them. "x86-64-v2" by default. */

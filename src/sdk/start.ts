@@ -28,8 +28,9 @@ export async function startMachine(options: MachineOptions = {}): Promise<Machin
       onReset,
       vcpus: options.cpus,
     };
-    const { disks = [], jit = "auto" } = options;
-    const machine = await Machine.start(worker, { config, files, modules, jit, disks, network: holdings.network });
+    const { disks = [], shares = [], jit = "auto" } = options;
+    const { network } = holdings;
+    const machine = await Machine.start(worker, { config, files, modules, jit, disks, network, shares });
     const release = () => holdings.release();
     machine.exited.then(release, release);
     if (machine.missingFeatures.length > 0) options.progress?.note(missingNote(engine, machine.missingFeatures));

@@ -7,7 +7,7 @@ import type { MachineConfig } from "../machine/machine.ts";
 import type { Outcome } from "../machine/outcome.ts";
 import type { JitMode } from "./engine.ts";
 import type { NetworkCard } from "./network.ts";
-import type { DiskOptions } from "./options.ts";
+import type { DiskOptions, ShareOptions } from "./options.ts";
 import type { RunningVcpu } from "./running-vcpu.ts";
 
 /** What the worker waits for: the first message to it, and the only one. */
@@ -22,6 +22,7 @@ export interface WorkerSetup {
   /** Disks, whose locks the other thread holds. */
   readonly disks: readonly DiskOptions[];
   readonly network: NetworkCard | undefined;
+  readonly shares: readonly ShareOptions[];
   /** Words of the SharedAlarm and the MachineControl. */
   readonly alarm: Int32Array;
   readonly control: Int32Array;

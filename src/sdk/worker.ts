@@ -5,6 +5,8 @@ import { SharedAlarm } from "../backend/alarm.ts";
 import { openDisk } from "../backend/block/open.ts";
 import { RingBackend } from "../backend/chardev/ring-backend.ts";
 import { GuestLink } from "../backend/net/ring-link.ts";
+import { P9Server } from "../backend/share/p9-server.ts";
+import { openFolder } from "../backend/share/shared-folder.ts";
 import { assert, UserError } from "../base/assert.ts";
 import { HostEngine } from "../engine/host/engine.ts";
 import { stayInterruptible } from "../engine/host/interruptible.ts";
@@ -13,15 +15,16 @@ import { WasmEngine } from "../engine/wasm/engine.ts";
 import { WasmVcpu } from "../engine/wasm/vcpu.ts";
 import type { JitOptions } from "../engine/wasm/vcpu-host.ts";
 import { WasmVm } from "../engine/wasm/vm.ts";
+import { shareTag } from "../image/guest-shares.ts";
 import { KvmError } from "../kvm/errno.ts";
-import type { BoardDisk } from "../machine/board.ts";
+import type { BoardDisk, BoardShare } from "../machine/board.ts";
 import { MachineControl } from "../machine/control.ts";
 import { Machine } from "../machine/machine.ts";
 import { ENOMEM } from "../spec/kvm/errno.ts";
 import { CompileThread } from "./compile-thread.ts";
 import { HostClock } from "./host-clock.ts";
 import { HostRandom } from "./host-random.ts";
-import type { DiskOptions } from "./options.ts";
+import type { DiskOptions, ShareOptions } from "./options.ts";
 import { type ProcessorSetup, Processors, runProcessor } from "./processors.ts";
 import type { RunningVcpu } from "./running-vcpu.ts";
 import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.ts";
@@ -48,16 +51,18 @@ interface MachineParts {
   readonly engine: WasmEngine | HostEngine;
   readonly consoles: Consoles;
   readonly disks: readonly BoardDisk[];
+  readonly shares: readonly BoardShare[];
   readonly clock: HostClock;
   readonly random: HostRandom;
   readonly processors: Processors;
 }
 
-function createMachine(setup: WorkerSetup, { consoles, disks, processors, ...parts }: MachineParts): Machine {
+function createMachine(setup: WorkerSetup, { consoles, disks, shares, processors, ...parts }: MachineParts): Machine {
   return new Machine(setup.config, {
     ...parts,
     ...consoles,
     disks,
+    shares,
     networks: setup.network ? [{ ...setup.network, backend: new GuestLink(setup.network.link) }] : [],
     startSecondaries: processors.start,
     alarm: new SharedAlarm(setup.alarm),
@@ -67,24 +72,30 @@ function createMachine(setup: WorkerSetup, { consoles, disks, processors, ...par
 
 function run(setup: WorkerSetup, consoles: Consoles): void {
   const disks = setup.disks.map(openBoardDisk);
+  const shares = setup.shares.map(openShare);
   const [clock, random] = [new HostClock(), new HostRandom()];
   const { modules } = setup;
   const processors = new Processors(new URL(import.meta.url), modules, clock);
   const engine = modules ? new WasmEngine(modules, clock, random, jitOf(setup)) : new HostEngine();
   const stop = modules ? undefined : stayInterruptible();
   try {
-    runMachine(createMachine(setup, { engine, consoles, disks, clock, random, processors }));
+    runMachine(createMachine(setup, { engine, consoles, disks, shares, clock, random, processors }));
   } finally {
     stop?.();
     processors.close();
     if (engine instanceof HostEngine) engine.close();
     for (const { disk } of disks) disk.close();
+    for (const { server } of shares) server.close();
   }
 }
 
 function openBoardDisk({ file, format, readOnly = false, serial }: DiskOptions, index: number): BoardDisk {
   const disk = openDisk(file, { format, readOnly, lock: false });
   return { disk, serial: serial ?? `tskvm-${index}` };
+}
+
+function openShare({ hostPath, readOnly = false }: ShareOptions, index: number) {
+  return { server: new P9Server(openFolder(hostPath), readOnly), tag: shareTag(index) };
 }
 
 function runMachine(machine: Machine): void {

@@ -26,3 +26,6 @@ export const SIGEV_THREAD_ID = 4;
 export const SYS_TIMER_CREATE = 222;
 export const SYS_TIMER_SETTIME = 223;
 export const SYS_TIMER_DELETE = 226;
+
+/** A descriptor that names a file and neither reads nor writes it. */
+export const O_PATH = 0x20_0000;
