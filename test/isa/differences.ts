@@ -1,7 +1,7 @@
-import type { Instruction } from "../../src/isa/decoder/instruction.ts";
-import { VECTOR } from "../../src/isa/state.ts";
+import { EFLAGS, GPR, VECTOR } from "../../src/isa/state.ts";
 import { formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
+import type { Moment } from "./moment.ts";
 import type { UserProgram, UserResult } from "./program.ts";
 
 /**
@@ -123,12 +123,13 @@ function writesSegment(form: Form): boolean {
 /** Something that a processor may do one way or another when an instruction raises an exception, so that it is not compared. */
 interface Freedom {
   readonly why: string;
-  readonly holds: (form: Form) => boolean;
+  readonly holds: (form: Form, moment: Moment) => boolean;
   /** What is not compared: names as `differences` gives them. */
   readonly ignored: RegExp;
 }
 
 const MEMORY = /^(window byte|hash)/;
+const STRING_AND_STACK = [GPR.rsp, GPR.rbp, GPR.rsi, GPR.rdi] as const;
 
 const FREEDOMS: readonly Freedom[] = [
   {
@@ -176,16 +177,28 @@ const FREEDOMS: readonly Freedom[] = [
     holds: (form) => form.row.mnemonic === "CALL",
     ignored: /^(vector|address|error code|window byte|hash)/,
   },
+  {
+    why: "an access that is not aligned and wraps around at the end of a segment of 4 GiB may raise #GP, #SS or #AC [SDM 3A 5.3]",
+    holds: ({ memory }, moment) =>
+      !moment.is64bit &&
+      (moment.eflags & EFLAGS.AC) !== 0 &&
+      ((memory && isAtLimit(moment.address)) || STRING_AND_STACK.some((register) => isAtLimit(moment.gpr(register)))),
+    ignored: /^(vector|error code)$/,
+  },
 ];
 
 /** What is not compared after an instruction raised an exception. */
-export function ignoredAfterFault(insn: Instruction): readonly RegExp[] {
-  const form = formOf(insn);
-  return FREEDOMS.filter(({ holds }) => holds(form)).map(({ ignored }) => ignored);
+export function ignoredAfterFault(moment: Moment): readonly RegExp[] {
+  const form = formOf(moment.insn);
+  return FREEDOMS.filter(({ holds }) => holds(form, moment)).map(({ ignored }) => ignored);
 }
 
 /** The last bytes below 4 GiB and the first ones: an access that begins there may end beyond the segment. */
 const WRAP_BYTES = 64n;
+
+function isAtLimit(address: bigint): boolean {
+  return BigInt.asUintN(32, address + WRAP_BYTES) < 2n * WRAP_BYTES;
+}
 
 /**
  * Whether an access wrapped around at the end of a segment of 4 GiB: some processors report the segment's limit, others the
@@ -196,5 +209,5 @@ export function isLimitOfModel({ bits }: UserProgram, one: UserResult, other: Us
   const pair = [one, other];
   const fault = pair.find(({ vector }) => vector === VECTOR.PF);
   const limit = pair.some(({ vector }) => vector === VECTOR.GP || vector === VECTOR.SS);
-  return limit && fault !== undefined && BigInt.asUintN(32, fault.address + WRAP_BYTES) < 2n * WRAP_BYTES;
+  return limit && fault !== undefined && isAtLimit(fault.address);
 }

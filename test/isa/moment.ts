@@ -1,6 +1,6 @@
 import type { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { operandsOf } from "../../src/isa/evaluate/operands.ts";
-import { CPU, GPR, SEGMENT, SEGMENT_SIZE } from "../../src/isa/state.ts";
+import { CPU, GPR, MODE, SEGMENT, SEGMENT_SIZE } from "../../src/isa/state.ts";
 import { formOf } from "../../src/isa/table/forms.ts";
 import { DATA } from "./layout.ts";
 
@@ -19,6 +19,10 @@ export class Moment {
 
   get rip(): bigint {
     return this.#view.getBigUint64(this.#cpu + CPU.rip, true);
+  }
+
+  get is64bit(): boolean {
+    return (this.#view.getUint32(this.#cpu + CPU.mode, true) & MODE.sizeMask) === MODE.code64;
   }
 
   get fcw(): number {

@@ -21,10 +21,9 @@ export class Trace {
 
   /** False: the instruction may not be executed, or something undefined would decide on what it does. */
   readonly visit = (moment: Moment): boolean => {
-    const { insn, rip } = moment;
-    const form = formOf(insn);
+    const form = formOf(moment.insn);
     const before = this.#flags;
-    this.#faults.set(rip, { flags: before | flagsChangedByFault(form), names: ignoredAfterFault(insn) });
+    this.#faults.set(moment.rip, { flags: before | flagsChangedByFault(form), names: ignoredAfterFault(moment) });
     this.#flags = (writesAllFlags(form) ? 0 : before) | undefinedFlags(form);
     if (before !== 0 && readsFlags(form)) this.refusal = "undefined flags decide";
     else if (!this.#allowed(form)) this.refusal = "it comes to an instruction that is not compared";
