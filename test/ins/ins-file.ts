@@ -1,5 +1,5 @@
 import { EFLAGS, GPR, VECTOR } from "../../src/isa/state.ts";
-import { CODE, DATA, DATA_PAGES, FILLER, hashData, PAGE, WINDOWS } from "../isa/layout.ts";
+import { CODE, CODE_PAGES, DATA, DATA_PAGES, FILLER, hashCode, hashData, PAGE, WINDOWS } from "../isa/layout.ts";
 import { newState, type UserProgram, type UserResult, type UserState } from "../isa/program.ts";
 
 /**
@@ -75,7 +75,21 @@ function expectedOf({ bits, code, state }: UserProgram, after: readonly string[]
     : FILLER[bits] === FILLER[64]
       ? VECTOR.UD
       : VECTOR.GP;
-  return { state: result, vector, error: 0, address: 0n, hash: UNTOUCHED };
+  return {
+    state: result,
+    vector,
+    error: 0,
+    address: 0n,
+    hash: UNTOUCHED,
+    codeHash: codeHashOf(bits, code),
+    caught: [],
+  };
+}
+
+function codeHashOf(bits: 32 | 64, code: Uint8Array): number {
+  const pages = new Uint8Array(CODE_PAGES * PAGE).fill(FILLER[bits]);
+  pages.set(code, OFFSET);
+  return hashCode(new Uint32Array(pages.buffer));
 }
 
 function apply(state: UserState, word: string, number: number): void {

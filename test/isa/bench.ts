@@ -10,17 +10,25 @@ import { Instruction } from "../../src/isa/decoder/instruction.ts";
 import { evaluate, type HelperExports, type Machine, packFlags, unpackFlags } from "../../src/isa/evaluate.ts";
 import { CPU, EFLAGS, TRAP, VECTOR } from "../../src/isa/state.ts";
 import { CODE_MAP_ENTRIES, Guest, RECORDS } from "./guest.ts";
-import { CODE, FILLER, hashData, PAGE } from "./layout.ts";
+import { CODE, FILLER, hashCode, hashData, PAGE } from "./layout.ts";
 import { Moment } from "./moment.ts";
-import type { UserProgram, UserResult } from "./program.ts";
+import { MAX_STEPS, type Raised, type UserProgram, type UserResult } from "./program.ts";
+import type { Random } from "./random.ts";
 import { ROOT } from "./root.ts";
 import { loadState, saveState } from "./state.ts";
 
-/** Instructions after which a program counts as endless. */
-const MAX_STEPS = 200;
+/** Goes along with a program; false stops it. */
+export interface Follower {
+  /** Sees an instruction that is about to be executed. */
+  visit(moment: Moment): boolean;
+  /** The program goes on after an exception. */
+  caught(raised: Raised): boolean;
+}
 
-/** Sees an instruction that is about to be executed; false: it must not be. */
-export type Visit = (moment: Moment) => boolean;
+/** How often the interpreter and compiled code take turns, at most, and what is compiled then, in hundredths. */
+const MAX_SLICE = 40;
+const COMPILED_AT_ONCE = 10;
+const COMPILED_LATER = 25;
 
 interface Interpreter {
   run(cpu: number): number;
@@ -37,6 +45,7 @@ export class Bench {
   readonly #insn = new Instruction();
   readonly #moment = new Moment(this.#guest.view, this.#guest.cells.base, this.#guest.data);
   readonly #fetched = new Uint8Array(16);
+  #caught: Raised[] = [];
 
   constructor() {
     const { memory, cells } = this.#guest;
@@ -61,14 +70,15 @@ export class Bench {
     this.#call("tlb_flush");
   }
 
-  /** Runs a program on the evaluator; undefined if it does not end, or comes to an instruction that `visit` refuses. */
-  evaluate(program: UserProgram, visit: Visit = () => true): UserResult | undefined {
+  /** Runs a program on the evaluator; undefined if it does not end, or the follower stops it. */
+  evaluate(program: UserProgram, follower?: Follower): UserResult | undefined {
     this.#begin(program);
-    for (let step = 0; step < MAX_STEPS; step++) {
-      if (!this.#step(visit)) return undefined;
+    for (let step = 0; step < (program.steps ?? MAX_STEPS); step++) {
+      if (!this.#step(follower)) return undefined;
       if (this.#guest.cells.i32(CPU.trap) === TRAP.none) continue;
       packFlags(this.#machine);
-      return this.#result();
+      if (!this.#catch(program)) return this.#result();
+      if (follower?.caught(this.#caught.at(-1)!) === false) return undefined;
     }
     return undefined;
   }
@@ -76,9 +86,7 @@ export class Bench {
   /** Runs a program on the generated interpreter; undefined if it does not end. */
   interpret(program: UserProgram): UserResult | undefined {
     this.#begin(program);
-    const { cells } = this.#guest;
-    cells.setI32(CPU.budget, MAX_STEPS);
-    return this.#interpreter.run(cells.base) === TRAP.budget ? undefined : this.#result();
+    return this.#run(program);
   }
 
   /**
@@ -86,26 +94,70 @@ export class Bench {
    * run before, each as the entry of a region ("region"); undefined if it does not end, or has other code afterwards.
    */
   compiled(program: UserProgram, way: "block" | "region"): UserResult | undefined {
-    const { cells, code } = this.#guest;
+    const { code } = this.#guest;
     this.#begin(program);
     const before = code.slice();
     this.#code.watcher = this.#regions.watcher;
     if (way === "region") {
       const blocks = new Set<Block>();
       this.#code.watcher = { decoded: (block) => blocks.add(block), dropped: () => {} };
-      cells.setI32(CPU.budget, MAX_STEPS);
-      this.#interpreter.run(cells.base);
+      this.#run(program);
       this.#code.watcher = this.#regions.watcher;
-      if (Buffer.compare(before, code) !== 0) return undefined;
+      if (Buffer.compare(before, code) !== 0) return this.#leaveCompiled(undefined);
       this.#place(program);
-      this.#regions.compile([...blocks].filter((block) => this.#code.find(block.host, block.mode) === block));
+      this.#compile(blocks);
     }
-    cells.setI32(CPU.budget, MAX_STEPS);
-    const trap = this.#interpreter.run(cells.base);
-    const result = trap === TRAP.budget ? undefined : this.#result();
+    return this.#leaveCompiled(this.#run(program));
+  }
+
+  /** Runs a program interpreted and compiled by turns: in slices, between which blocks that are decoded may be compiled. */
+  mixed(program: UserProgram, random: Random): UserResult | undefined {
+    const decoded = new Set<Block>();
+    this.#begin(program);
+    const { dropped } = this.#regions.watcher;
+    const found = (block: Block): void => {
+      if (random.chance(COMPILED_AT_ONCE)) this.#regions.watcher.decoded(block);
+      else decoded.add(block);
+    };
+    this.#code.watcher = { decoded: found, dropped };
+    const between = (): number => {
+      if (random.chance(COMPILED_LATER)) this.#compile([...decoded].filter(() => random.chance(50)));
+      return 1 + random.below(MAX_SLICE);
+    };
+    return this.#leaveCompiled(this.#run(program, between));
+  }
+
+  /** Compiles blocks that are still what is decoded at their places. */
+  #compile(blocks: Iterable<Block>): void {
+    const isCurrent = (block: Block): boolean => this.#code.find(block.host, block.mode) === block;
+    const wanted = [...blocks].filter((block) => block.region === undefined && isCurrent(block));
+    if (wanted.length > 0) this.#regions.compile(wanted);
+  }
+
+  #leaveCompiled(result: UserResult | undefined): UserResult | undefined {
     for (const page of this.#guest.codePages) this.#code.invalidate(page);
     this.#code.watcher = undefined;
     return result;
+  }
+
+  /** Runs what is in place to its end, in slices if `slice` gives their lengths; undefined if it does not end. */
+  #run(program: UserProgram, slice?: () => number): UserResult | undefined {
+    const { cells } = this.#guest;
+    const budget = 2 * (program.steps ?? MAX_STEPS);
+    for (let left = budget; left > 0; ) {
+      const granted = slice?.() ?? left;
+      cells.setI32(CPU.budget, granted);
+      const trap = this.#interpreter.run(cells.base);
+      left -= Math.max(1, granted - cells.i32(CPU.budget));
+      if (trap === TRAP.budget) this.#resume();
+      else if (!this.#catch(program)) return this.#result();
+    }
+    return undefined;
+  }
+
+  #resume(): void {
+    this.#guest.cells.setI32(CPU.trap, TRAP.none);
+    unpackFlags(this.#machine);
   }
 
   /** The instruction at a byte of a program; undefined where there is none. Valid until the next call. */
@@ -139,6 +191,7 @@ export class Bench {
   #place({ state }: UserProgram): void {
     const guest = this.#guest;
     guest.data.fill(0);
+    this.#caught = [];
     loadState(guest, state);
     guest.cells.setI32(CPU.trap, TRAP.none);
     guest.cells.setI32(CPU.debugPending, 0);
@@ -146,24 +199,47 @@ export class Bench {
     unpackFlags(this.#machine);
   }
 
-  #result(): UserResult {
-    const { cells, data } = this.#guest;
+  /** Lets the program go on after an exception, if it says where. */
+  #catch({ catches = [] }: UserProgram): boolean {
+    const next = catches[this.#caught.length];
+    if (next === undefined) return false;
+    this.#caught.push(this.#raised());
+    const { cells } = this.#guest;
+    cells.setNumber(CPU.rip, next);
+    cells.setI32(CPU.debugPending, 0);
+    cells.setI32(CPU.eflags, cells.i32(CPU.eflags) & ~EFLAGS.RF);
+    this.#resume();
+    return true;
+  }
+
+  #raised(): Raised {
+    const { cells, view } = this.#guest;
     this.#call("name_stack_fault");
-    if (cells.i32(CPU.faultVector) !== VECTOR.PF) cells.setNumber(CPU.faultAddress, 0);
+    const vector = cells.i32(CPU.faultVector);
     return {
-      state: saveState(this.#guest),
-      vector: cells.i32(CPU.faultVector),
+      vector,
       error: cells.i32(CPU.faultError),
-      address: this.#guest.view.getBigUint64(cells.base + CPU.faultAddress, true),
-      hash: hashData(new Uint32Array(data.buffer, data.byteOffset, data.length / 4)),
+      address: vector === VECTOR.PF ? view.getBigUint64(cells.base + CPU.faultAddress, true) : 0n,
+      rip: view.getBigUint64(cells.base + CPU.rip, true),
     };
   }
 
-  #step(visit: Visit): boolean {
+  #result(): UserResult {
+    const { data, code } = this.#guest;
+    const { vector, error, address } = this.#raised();
+    return {
+      state: saveState(this.#guest),
+      ...{ vector, error, address, caught: this.#caught },
+      hash: hashData(new Uint32Array(data.buffer, data.byteOffset, data.length / 4)),
+      codeHash: hashCode(new Uint32Array(code.buffer, code.byteOffset, code.length / 4)),
+    };
+  }
+
+  #step(follower: Follower | undefined): boolean {
     const status = this.#fetch(this.#guest.codeSize);
     if (status === DECODE.ok) {
       this.#moment.insn = this.#insn;
-      if (!visit(this.#moment)) return false;
+      if (follower?.visit(this.#moment) === false) return false;
       const stepping = (this.#guest.cells.i32(CPU.eflags) & EFLAGS.TF) !== 0;
       evaluate(this.#machine, this.#insn);
       if (stepping && this.#guest.cells.i32(CPU.trap) === TRAP.none) this.#raise(VECTOR.DB);

@@ -4,8 +4,9 @@ import { EFLAGS, GPR, VECTOR } from "../../src/isa/state.ts";
 import { formOf, programOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { Bench } from "./bench.ts";
+import { isLimitOfModel } from "./differences.ts";
 import { CS64, IMAGE, IMAGE_BYTES } from "./layout.ts";
-import type { UserProgram, UserResult, UserState } from "./program.ts";
+import { type Raised, raisedAtEnd, type UserProgram, type UserResult, type UserState } from "./program.ts";
 
 const FLAG_LETTERS: Readonly<Record<string, number>> = {
   o: EFLAGS.OF,
@@ -46,6 +47,8 @@ const SELECTORS = ["es", "cs", "ss", "ds", "fs", "gs"] as const;
 export interface Ignored {
   readonly flags: number;
   readonly names: readonly RegExp[];
+  /** Names, for each exception after which the program went on. */
+  readonly caught: readonly (readonly RegExp[])[];
 }
 
 type Check = (name: string, want: bigint | number, have: bigint | number) => void;
@@ -58,19 +61,41 @@ export function differences(expected: UserResult, got: UserResult, ignored: Igno
       lines.push(`${name}: expected ${hex(want)}, got ${hex(have)}`);
   };
   const [want, have] = [expected.state, got.state];
-  check("vector", expected.vector, got.vector);
-  if (expected.vector === VECTOR.PF) {
-    const size = sizeOf(want);
-    check("address", BigInt.asUintN(size, expected.address), BigInt.asUintN(size, got.address));
-  }
-  const mask = expected.vector === VECTOR.PF && expected.address >= KERNEL_HALF ? ~PROTECTION : ~0;
-  check("error code", expected.error & mask, got.error & mask);
+  lines.push(...differencesCaught(expected, got, ignored.caught));
+  compareRaised(raisedAtEnd(expected), raisedAtEnd(got), sizeOf(want), check);
   const flags = USER_FLAGS & ~ignored.flags;
   check("flags", want.rflags & flags, have.rflags & flags);
   comparePointers(want, have, check);
   if (!isSameImage(want.image, have.image)) compareImages(want, have, check);
+  check("hash of the code pages", expected.codeHash, got.codeHash);
   if (lines.length === 0) check("hash of the data pages", expected.hash, got.hash);
   return lines;
+}
+
+/** What differs between the exceptions after which a program went on. */
+function differencesCaught(expected: UserResult, got: UserResult, ignored: Ignored["caught"]): string[] {
+  const size = sizeOf(expected.state);
+  if (expected.caught.length !== got.caught.length)
+    return [`exceptions: expected ${expected.caught.length}, got ${got.caught.length}`];
+  return expected.caught.flatMap((want, n) => {
+    const lines: string[] = [];
+    const have = got.caught[n]!;
+    const check: Check = (name, one, other) => {
+      if (one !== other && !ignored[n]?.some((pattern) => pattern.test(name)))
+        lines.push(`exception ${n}: ${name}: expected ${hex(one)}, got ${hex(other)}`);
+    };
+    if (!isLimitOfModel(size, want, have)) compareRaised(want, have, size, check);
+    check("rip", want.rip, have.rip);
+    return lines;
+  });
+}
+
+function compareRaised(want: Raised, have: Raised, size: 32 | 64, check: Check): void {
+  check("vector", want.vector, have.vector);
+  if (want.vector === VECTOR.PF)
+    check("address", BigInt.asUintN(size, want.address), BigInt.asUintN(size, have.address));
+  const mask = want.vector === VECTOR.PF && want.address >= KERNEL_HALF ? ~PROTECTION : ~0;
+  check("error code", want.error & mask, have.error & mask);
 }
 
 /** 32 or 64: the size of the code in which a program ended. */

@@ -2,7 +2,7 @@ import { EFLAGS, GPR, VECTOR } from "../../src/isa/state.ts";
 import { formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { Moment } from "./moment.ts";
-import type { UserProgram, UserResult } from "./program.ts";
+import type { Raised } from "./program.ts";
 
 /**
  * What is not compared with the processor, and why. Two kinds: instructions whose outcome is the operating system's or the
@@ -128,6 +128,7 @@ interface Freedom {
   readonly ignored: RegExp;
 }
 
+const EXCEPTION = /^(vector|address|error code)$/;
 const MEMORY = /^(window byte|hash)/;
 const STRING_AND_STACK = [GPR.rsp, GPR.rbp, GPR.rsi, GPR.rdi] as const;
 
@@ -135,17 +136,17 @@ const FREEDOMS: readonly Freedom[] = [
   {
     why: "which of several elements of a gather raises its exception first depends on the implementation [SDM 2C VGATHERDPS]",
     holds: (form) => /^VP?GATHER/.test(form.row.mnemonic),
-    ignored: /^(vector|address|error code)$/,
+    ignored: EXCEPTION,
   },
   {
     why: "BOUND may raise #BR by the lower bound before it reads the upper one [SDM 2A BOUND]",
     holds: (form) => form.row.mnemonic === "BOUND",
-    ignored: /^(vector|address|error code)$/,
+    ignored: EXCEPTION,
   },
   {
     why: "which operand of CMPS is read first, when both raise exceptions, is not defined [SDM 2A CMPS]",
     holds: (form) => form.row.mnemonic === "CMPS",
-    ignored: /^(vector|address|error code)$/,
+    ignored: EXCEPTION,
   },
   {
     why: "which of several places that raise exceptions is met first is not defined [SDM 2A ENTER, 2B PUSHA]",
@@ -183,9 +184,14 @@ const FREEDOMS: readonly Freedom[] = [
       !moment.is64bit &&
       (moment.eflags & EFLAGS.AC) !== 0 &&
       ((memory && isAtLimit(moment.address)) || STRING_AND_STACK.some((register) => isAtLimit(moment.gpr(register)))),
-    ignored: /^(vector|error code)$/,
+    ignored: EXCEPTION,
   },
 ];
+
+/** Whether what is not compared after an exception is no more than the exception itself, so that a program can go on. */
+export function leavesState(ignored: readonly RegExp[]): boolean {
+  return ignored.every((pattern) => pattern === EXCEPTION);
+}
 
 /** What is not compared after an instruction raised an exception. */
 export function ignoredAfterFault(moment: Moment): readonly RegExp[] {
@@ -204,8 +210,8 @@ function isAtLimit(address: bigint): boolean {
  * Whether an access wrapped around at the end of a segment of 4 GiB: some processors report the segment's limit, others the
  * page fault, and both are right. [SDM 3A 5.3]
  */
-export function isLimitOfModel({ bits }: UserProgram, one: UserResult, other: UserResult): boolean {
-  if (bits !== 32 || one.state.rip !== other.state.rip) return false;
+export function isLimitOfModel(bits: 32 | 64, one: Raised, other: Raised): boolean {
+  if (bits !== 32 || one.rip !== other.rip) return false;
   const pair = [one, other];
   const fault = pair.find(({ vector }) => vector === VECTOR.PF);
   const limit = pair.some(({ vector }) => vector === VECTOR.GP || vector === VECTOR.SS);

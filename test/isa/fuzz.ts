@@ -9,12 +9,12 @@ import { isComparable, isLimitOfModel } from "./differences.ts";
 import { ProgramGenerator } from "./generate.ts";
 import { CODE } from "./layout.ts";
 import type { Processor } from "./processor.ts";
-import type { UserProgram, UserResult } from "./program.ts";
+import { raisedAtEnd, type UserProgram, type UserResult } from "./program.ts";
 import { Random } from "./random.ts";
 import { Trace } from "./trace.ts";
 
 const BATCH = 2000;
-const NOTHING_IGNORED = { flags: 0, names: [] } as const;
+const NOTHING_IGNORED = { flags: 0, names: [], caught: [] } as const;
 
 /** A program on which an executor and the processor disagree. */
 export interface Disagreement {
@@ -80,7 +80,7 @@ export class Fuzzer {
   compare(programs: readonly UserProgram[], report: Report): Disagreement[] {
     const ending = programs.flatMap((program) => {
       const trace = new Trace((form) => this.#allowed.has(form));
-      const evaluated = this.#bench.evaluate(program, trace.visit);
+      const evaluated = this.#bench.evaluate(program, trace);
       if (evaluated === undefined) count(report.skipped, trace.refusal ?? "it does not end");
       return evaluated ? [{ program, trace, evaluated }] : [];
     });
@@ -118,8 +118,9 @@ export class Fuzzer {
 
   #disagreements({ program, trace, evaluated }: Evaluated, native: UserResult | undefined): string[] {
     if (native === undefined) return ["the processor does not come to an end"];
-    const ignored = trace.ignoredAt(native.state.rip);
-    const compared = isLimitOfModel(program, native, evaluated) ? [] : differences(native, evaluated, ignored);
+    const ended = raisedAtEnd(native);
+    const isOfModel = isLimitOfModel(program.bits, ended, raisedAtEnd(evaluated));
+    const compared = isOfModel ? [] : differences(native, evaluated, trace.ignoredAfter(ended));
     const oracle = compared.map((line) => `evaluator: ${line}`);
     const interpreted = this.#bench.interpret(program);
     if (interpreted === undefined) return [...oracle, "interpreter: does not come to an end"];

@@ -63,7 +63,7 @@ export class Guest {
     this.tables.update([
       { slot: 0, flags: 0, guestPhysAddr: 0, memorySize: RAM_BYTES, userspaceAddr: RAM, dirtyLog: undefined },
     ]);
-    for (let n = 0; n < CODE_PAGES; n++) this.#map(CODE + n * PAGE, CODE_PHYSICAL + n * PAGE, USER);
+    for (let n = 0; n < CODE_PAGES; n++) this.#map(CODE + n * PAGE, CODE_PHYSICAL + n * PAGE, USER | WRITABLE);
     for (let n = 0; n < DATA_PAGES; n++)
       this.#map(DATA + n * PAGE, DATA_PHYSICAL + n * PAGE, USER | WRITABLE | NO_EXECUTE);
     this.#map(READ_ONLY, READ_ONLY_PHYSICAL, USER | NO_EXECUTE);

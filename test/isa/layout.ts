@@ -26,6 +26,9 @@ export const DS32 = 0x2b;
 export const FS_BASE = 0x3000;
 export const GS_BASE = 0x2000;
 
+/** Exceptions after which a program may go on. */
+export const MAX_CATCHES = 4;
+
 /** What stands around the program: one byte that raises an exception, PUSH ES (#UD) in 64-bit mode, HLT (#GP) in 32-bit mode. */
 export const FILLER = { 64: 0x06, 32: 0xf4 } as const;
 
@@ -51,14 +54,28 @@ export function readOnlyByte(n: number): number {
   return (n * 157 + 1) & 0xff;
 }
 
-/** FNV-1a over 32-bit words, without the windows: tells whether bytes outside them are as they were. */
+/** Hash of the data pages without the windows: tells whether bytes outside them are as they were. */
 export function hashData(words: Uint32Array): number {
-  let hash = 0x811c9dc5;
+  let hash = HASH_START;
   let from = 0;
   for (const { start, length } of WINDOWS) {
     const end = (start - DATA) / 4;
-    for (let n = from; n < end; n++) hash = Math.imul(hash ^ words[n]!, 0x01000193);
+    hash = hashWords(hash, words, from, end);
     from = end + length / 4;
   }
   return hash >>> 0;
+}
+
+/** Hash of the code pages. */
+export function hashCode(words: Uint32Array): number {
+  return hashWords(HASH_START, words, 0, words.length) >>> 0;
+}
+
+/** FNV-1a, a word at a time. */
+const HASH_START = 0x811c9dc5;
+
+function hashWords(start: number, words: Uint32Array, from: number, to: number): number {
+  let hash = start;
+  for (let n = from; n < to; n++) hash = Math.imul(hash ^ words[n]!, 0x01000193);
+  return hash;
 }

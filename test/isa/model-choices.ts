@@ -51,7 +51,7 @@ const CHOICES: readonly Choice[] = [
   {
     why: "an x87 store that reports an exception may check its place in memory, which it does not write [SDM 1 8.7]",
     holds: ({ row, memory }, moment) =>
-      /^F(I?STT?P?|BSTP)$/.test(row.mnemonic) && memory && (moment.fcw & 0x3f) !== 0x3f && !isData(moment),
+      /^F(I?STT?P?|BSTP)$/.test(row.mnemonic) && memory && (moment.fcw & 0x3f) !== 0x3f && !isSureToBeStored(moment),
   },
   {
     why: "of several NaNs DPPS gives one by the order in which the model adds [SDM 2A DPPS]",
@@ -92,6 +92,12 @@ function hasNan(moment: Moment): boolean {
   return [reg, rm, vvvv].some((register) =>
     [0, 1, 2, 3, 4, 5, 6, 7].some((lane) => (moment.lane(register, lane) & exponent) >= 0x7f80_0000),
   );
+}
+
+/** Whether a store of up to 80 bits can meet no fault. */
+function isSureToBeStored(moment: Moment): boolean {
+  const isAligned = (moment.address & 7n) === 0n;
+  return isData(moment) && (isAligned || (moment.eflags & EFLAGS.AC) === 0);
 }
 
 function isData(moment: Moment): boolean {

@@ -56,6 +56,22 @@ export interface UserProgram {
   /** Where the code begins in the code pages. */
   readonly offset: number;
   readonly state: UserState;
+  /** Where it goes on after its first exception, its second one, and so on: MAX_CATCHES at most. With none left it ends. */
+  readonly catches?: readonly number[];
+  /** Instructions after which it counts as endless; MAX_STEPS if not given. */
+  readonly steps?: number;
+}
+
+/** Instructions after which a short program counts as endless. */
+export const MAX_STEPS = 200;
+
+/** An exception and where it was raised. */
+export interface Raised {
+  readonly vector: number;
+  readonly error: number;
+  /** Of a page fault. */
+  readonly address: bigint;
+  readonly rip: bigint;
 }
 
 /** How a program ended: always with an exception, that of the filler behind it if nothing else. */
@@ -67,6 +83,15 @@ export interface UserResult {
   readonly address: bigint;
   /** Of the data pages, see hashData. */
   readonly hash: number;
+  /** Of the code pages, see hashCode. */
+  readonly codeHash: number;
+  /** The exceptions after which it went on. */
+  readonly caught: readonly Raised[];
+}
+
+/** The exception that ended a program. */
+export function raisedAtEnd({ vector, error, address, state }: UserResult): Raised {
+  return { vector, error, address, rip: state.rip };
 }
 
 /** The state of a process that has done nothing, in 64-bit or 32-bit code. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { newState, type UserProgram } from "./program.ts";
+import { MAX_STEPS, newState, type UserProgram } from "./program.ts";
 import { ROOT } from "./root.ts";
 
 const DIRECTORY = new URL("test/seeds/", ROOT);
@@ -17,6 +17,10 @@ interface SavedProgram {
   /** Absent: zeros. */
   readonly ymm?: string;
   readonly windows: string;
+  /** Absent: none. */
+  readonly catches?: readonly number[];
+  /** Absent: a short program's. */
+  readonly steps?: number;
   /** For the reader. */
   readonly text: readonly string[];
 }
@@ -25,7 +29,7 @@ const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const fromHex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "hex"));
 
 /** Keeps a program that some executor got wrong, so that it is run from now on; gives the file's name. */
-export function saveSeed({ bits, code, offset, state }: UserProgram, text: string): string {
+export function saveSeed({ bits, code, offset, state, catches, steps }: UserProgram, text: string): string {
   const saved: SavedProgram = {
     bits,
     code: toHex(code),
@@ -36,6 +40,8 @@ export function saveSeed({ bits, code, offset, state }: UserProgram, text: strin
     fxsave: toHex(state.fxsave),
     ymm: toHex(state.ymm),
     windows: toHex(state.windows),
+    ...(catches && { catches }),
+    ...(steps && { steps }),
     text: text.split("\n"),
   };
   const content = JSON.stringify(saved, null, 2);
@@ -52,7 +58,7 @@ export function loadSeeds(): UserProgram[] {
 }
 
 function parse(saved: SavedProgram): UserProgram {
-  const { bits, offset, rflags } = saved;
+  const { bits, offset, rflags, catches = [], steps = MAX_STEPS } = saved;
   const state = newState(bits);
   state.rip = BigInt(`0x${saved.rip}`);
   state.rflags = rflags;
@@ -60,5 +66,5 @@ function parse(saved: SavedProgram): UserProgram {
   state.fxsave.set(fromHex(saved.fxsave));
   state.ymm.set(fromHex(saved.ymm ?? ""));
   state.windows.set(fromHex(saved.windows));
-  return { bits, code: fromHex(saved.code), offset, state };
+  return { bits, code: fromHex(saved.code), offset, state, catches, steps };
 }

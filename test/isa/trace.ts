@@ -1,17 +1,25 @@
+import { VECTOR } from "../../src/isa/state.ts";
 import { formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
+import type { Follower } from "./bench.ts";
 import { type Ignored, readsFlags, undefinedFlags, writesAllFlags } from "./compare.ts";
-import { ignoredAfterFault, POINTERS } from "./differences.ts";
+import { ignoredAfterFault, leavesState, POINTERS } from "./differences.ts";
 import { choiceOfModel, flagsChangedByFault } from "./model-choices.ts";
 import type { Moment } from "./moment.ts";
+import type { Raised } from "./program.ts";
+
+type Undefined = Omit<Ignored, "caught">;
 
 /** Follows the instructions of a program as the evaluator executes them: what of its outcome is not defined. */
-export class Trace {
+export class Trace implements Follower {
   readonly #allowed: (form: Form) => boolean;
   /** Undefined flags after the instruction visited last. */
   #flags = 0;
+  /** Where the instruction visited last is. */
+  #rip = -1n;
   /** What is not defined if the instruction at an address raises an exception. */
-  readonly #faults = new Map<bigint, Ignored>();
+  readonly #faults = new Map<bigint, Undefined>();
+  readonly #caught: (readonly RegExp[])[] = [];
   /** Why the program cannot be compared. */
   refusal: string | undefined;
 
@@ -20,20 +28,35 @@ export class Trace {
   }
 
   /** False: the instruction may not be executed, or something undefined would decide on what it does. */
-  readonly visit = (moment: Moment): boolean => {
+  visit(moment: Moment): boolean {
     const form = formOf(moment.insn);
     const before = this.#flags;
+    this.#rip = moment.rip;
     this.#faults.set(moment.rip, { flags: before | flagsChangedByFault(form), names: ignoredAfterFault(moment) });
     this.#flags = (writesAllFlags(form) ? 0 : before) | undefinedFlags(form);
     if (before !== 0 && readsFlags(form)) this.refusal = "undefined flags decide";
     else if (!this.#allowed(form)) this.refusal = "it comes to an instruction that is not compared";
     else this.refusal = choiceOfModel(moment);
     return this.refusal === undefined;
-  };
+  }
 
-  /** What is not defined after an exception at `rip`. */
-  ignoredAt(rip: bigint): Ignored {
-    const { flags, names } = this.#faults.get(rip) ?? { flags: this.#flags, names: [] };
-    return { flags, names: [...names, POINTERS] };
+  caught(raised: Raised): boolean {
+    const { flags, names } = this.#after(raised);
+    this.#flags = flags;
+    this.#caught.push(names);
+    if (!leavesState(names)) this.refusal = "it goes on after an instruction that may have done part of its work";
+    return this.refusal === undefined;
+  }
+
+  /** What is not defined after the exception that ends the program. */
+  ignoredAfter(raised: Raised): Ignored {
+    const { flags, names } = this.#after(raised);
+    return { flags, names: [...names, POINTERS], caught: this.#caught };
+  }
+
+  /** A single step is raised before the next instruction, unless the last one repeats itself. */
+  #after({ rip, vector }: Raised): Undefined {
+    const isBefore = vector === VECTOR.DB && rip !== this.#rip;
+    return (isBefore ? undefined : this.#faults.get(rip)) ?? { flags: this.#flags, names: [] };
   }
 }

@@ -13,6 +13,13 @@ export function usesStack(code: CodeCache, cells: CpuCells): boolean {
   if (insn === undefined) return false;
   if (insn.segment === FLAT && (insn.base === GPR.rsp || insn.base === GPR.rbp)) return true;
   const use = FORM_STACK[insn.form]!;
-  const distance = (cells.lo(CPU.notCanonical) - cells.lo(CPU.gpr + 8 * GPR.rsp)) | 0;
-  return use === 1 || (use === 2 && Math.abs(distance) <= NEAR);
+  return use === 1 || (use === 2 && isNearStackPointer(cells));
+}
+
+function isNearStackPointer(cells: CpuCells): boolean {
+  const rsp = CPU.gpr + 8 * GPR.rsp;
+  const [low, from] = [cells.lo(CPU.notCanonical) >>> 0, cells.lo(rsp) >>> 0];
+  const distance = (low - from) | 0;
+  const high = (cells.hi(CPU.notCanonical) - cells.hi(rsp) - (low < from ? 1 : 0)) | 0;
+  return Math.abs(distance) <= NEAR && high === distance >> 31;
 }

@@ -1,15 +1,20 @@
 // Runs short user-mode programs on the processor itself. Reads requests from standard input until its end, then writes
 // one response for each. A program starts by a return from a signal handler, which loads the whole register state, and
-// ends with the signal of its first exception, in whose handler that state is found; the next one starts from there.
+// ends with the signal of its first exception, in whose handler that state is found; the next one starts from there. A
+// request may name places where its program goes on after its first exceptions instead.
 // The layout constants are given by -D: see layout.ts, whose IMAGE is struct image here.
 #define _GNU_SOURCE
 #include <asm/prctl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <ucontext.h>
@@ -20,6 +25,8 @@
 #define WINDOW1 (PAGE - 64)
 #define WINDOW2 (2 * PAGE - 64)
 #define TIMEOUT_TRAP 255
+#define SYSTEM_CALL_TRAP 254
+#define HASH_START 0x811c9dc5
 #define TICK_US 200000
 
 enum { ES, CS, SS, DS, FS, GS };
@@ -44,8 +51,16 @@ struct request {
   uint32_t code_offset;
   uint32_t code_length;
   uint32_t filler;
-  uint32_t reserved;
+  uint32_t catch_count;
+  uint32_t catches[MAX_CATCHES];
   uint8_t code[];
+};
+
+struct raised {
+  uint64_t trap;
+  uint64_t error;
+  uint64_t address;
+  uint64_t rip;
 };
 
 struct response {
@@ -54,6 +69,9 @@ struct response {
   uint64_t error;
   uint64_t address;
   uint64_t hash;
+  uint64_t code_hash;
+  uint64_t caught_count;
+  struct raised caught[MAX_CATCHES];
 };
 
 // Order of the general registers' encoding.
@@ -98,28 +116,30 @@ static void *map(uintptr_t at, size_t size, int protection, int flags, int fd) {
   return mapped;
 }
 
-// The code pages are mapped twice: to be executed, and to be written.
+// The code pages are mapped twice: for the program, which may change itself, and to be filled.
 static void map_pages(void) {
   int fd = memfd_create("code", 0);
   if (fd < 0 || ftruncate(fd, CODE_SIZE) < 0) fail("memfd");
   code_writable = map(0, CODE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
-  map(CODE, CODE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, fd);
+  map(CODE, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED, fd);
   map(DATA, DATA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
   uint8_t *constant = map(READ_ONLY, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
   for (int n = 0; n < PAGE; n++) constant[n] = n * 157 + 1;
   mprotect(constant, PAGE, PROT_READ);
 }
 
-static uint32_t hash_words(uint32_t hash, size_t from, size_t to) {
-  for (size_t n = from; n < to; n += 4) hash = (hash ^ *(const uint32_t *)(data + n)) * 0x01000193;
+static uint32_t hash_words(uint32_t hash, const uint8_t *bytes, size_t from, size_t to) {
+  for (size_t n = from; n < to; n += 4) hash = (hash ^ *(const uint32_t *)(bytes + n)) * 0x01000193;
   return hash;
 }
 
-// The same as hashData of layout.ts.
+// The same as hashData and hashCode of layout.ts.
 static uint32_t hash_data(void) {
-  uint32_t hash = hash_words(0x811c9dc5, 0, WINDOW1);
-  return hash_words(hash, WINDOW1 + 128, WINDOW2);
+  uint32_t hash = hash_words(HASH_START, data, 0, WINDOW1);
+  return hash_words(hash, data, WINDOW1 + 128, WINDOW2);
 }
+
+static uint32_t hash_code(void) { return hash_words(HASH_START, code_writable, 0, CODE_SIZE); }
 
 static uint8_t *xsave_area(const ucontext_t *context) { return (uint8_t *)context->uc_mcontext.fpregs; }
 
@@ -195,6 +215,7 @@ static void finish(const ucontext_t *context, uint64_t trap) {
   response->error = registers[REG_ERR];
   response->address = registers[REG_CR2];
   response->hash = hash_data();
+  response->code_hash = hash_code();
   memcpy(image->fxsave, xsave_area(context), FXSAVE_BYTES);
   if (has_avx_state(context) && *xstate_bv(context) & AVX_STATE)
     memcpy(image->ymm, xsave_area(context) + XSAVE_YMM, 256);
@@ -226,11 +247,24 @@ static void on_begin(int signal, siginfo_t *info, void *argument) {
   start(context);
 }
 
+// Notes an exception and lets the program go on where the request says; 0: it ends.
+static int catch(greg_t *registers) {
+  struct response *response = &responses[done];
+  if (response->caught_count == request->catch_count) return 0;
+  struct raised *raised = &response->caught[response->caught_count];
+  raised->trap = registers[REG_TRAPNO];
+  raised->error = registers[REG_ERR];
+  raised->address = registers[REG_CR2];
+  raised->rip = registers[REG_RIP];
+  registers[REG_RIP] = request->catches[response->caught_count++];
+  return 1;
+}
+
 __attribute__((used)) static void on_exception(int signal, siginfo_t *info, void *argument) {
-  (void)signal;
   (void)info;
   ucontext_t *context = argument;
-  finish(context, context->uc_mcontext.gregs[REG_TRAPNO]);
+  if (signal != SIGSYS && catch(context->uc_mcontext.gregs)) return;
+  finish(context, signal == SIGSYS ? SYSTEM_CALL_TRAP : context->uc_mcontext.gregs[REG_TRAPNO]);
   next(context);
 }
 
@@ -274,8 +308,25 @@ static void install_handlers(void) {
   if (sigaltstack(&stack, NULL) < 0) fail("sigaltstack");
   handle(SIGUSR1, on_begin);
   handle(SIGVTALRM, enter_tick);
-  const int exceptions[] = {SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGBUS};
+  const int exceptions[] = {SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGBUS, SIGSYS};
   for (size_t n = 0; n < sizeof exceptions / sizeof *exceptions; n++) handle(exceptions[n], enter_exception);
+}
+
+// A program that went astray must not reach the kernel, which could stop it for ever: a system call from the code pages
+// is a signal. A kernel without filters runs programs all the same. [Linux, Documentation/userspace-api/seccomp_filter.rst]
+static void refuse_system_calls(void) {
+  const uint32_t ip = offsetof(struct seccomp_data, instruction_pointer);
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ip + 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 4),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ip),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, CODE, 0, 2),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, CODE + CODE_SIZE, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
 static void read_requests(void) {
@@ -304,6 +355,7 @@ int main(void) {
   map_pages();
   read_requests();
   install_handlers();
+  refuse_system_calls();
   arch_prctl(ARCH_GET_FS, (uint64_t)&own_fs);
   setitimer(ITIMER_VIRTUAL, &tick, NULL);
   if (!is_end(request)) syscall(SYS_kill, getpid(), SIGUSR1);
