@@ -6,13 +6,25 @@ import { newReport, type Report, type Task } from "./report.ts";
 
 const KEPT = 20;
 
+/** Of a hundred programs, how many are compiled too where that is not what the run is for. */
+const COMPILED = 10;
+
 /** Random programs on the software CPU and on this machine's processor; those that differ are kept in test/seeds. */
 export function fuzzSilicon(task: Task): Report {
+  return fuzz(task, COMPILED);
+}
+
+/** The same, with every program compiled too. */
+export function fuzzCompiled(task: Task): Report {
+  return fuzz(task, 100);
+}
+
+function fuzz(task: Task, compiledShare: number): Report {
   const processor = Processor.build();
   const report = newReport();
   if (typeof processor === "string") throw new Error(`the processor is no judge here: ${processor}`);
   try {
-    const found = new Fuzzer(new Bench(), processor).run(task, report);
+    const found = new Fuzzer(new Bench(), processor, compiledShare).run(task, report);
     for (const { program, text } of found.slice(0, KEPT)) report.failures.push(`${saveSeed(program, text)}\n${text}`);
     report.failures.push(...found.slice(KEPT).map(({ text }) => text));
   } finally {
