@@ -3,12 +3,13 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 import { fuzzDecoder } from "./decode.ts";
 import { fuzzGuests } from "./guests.ts";
 import { addReport, newReport, type Report, reportText, type Task } from "./report.ts";
-import { fuzzCompiled, fuzzSilicon } from "./silicon.ts";
+import { fuzzCompiled, fuzzPrograms, fuzzSilicon } from "./silicon.ts";
 
 /** The fuzzers by name, with the instances of a run that names no count. */
 const FUZZERS: Readonly<Record<string, { readonly run: (task: Task) => Report; readonly count: number }>> = {
   silicon: { run: fuzzSilicon, count: 100_000 },
   compiled: { run: fuzzCompiled, count: 100_000 },
+  programs: { run: fuzzPrograms, count: 20_000 },
   decode: { run: fuzzDecoder, count: 1_000_000 },
   guests: { run: fuzzGuests, count: 2_000 },
 };

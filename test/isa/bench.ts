@@ -13,7 +13,7 @@ import { CODE_MAP_ENTRIES, Guest, RECORDS } from "./guest.ts";
 import { CODE, FILLER, hashCode, hashData, PAGE } from "./layout.ts";
 import { Moment } from "./moment.ts";
 import { MAX_STEPS, type Raised, type UserProgram, type UserResult } from "./program.ts";
-import type { Random } from "./random.ts";
+import { Random } from "./random.ts";
 import { ROOT } from "./root.ts";
 import { loadState, saveState } from "./state.ts";
 
@@ -24,6 +24,12 @@ export interface Follower {
   /** The program goes on after an exception. */
   caught(raised: Raised): boolean;
 }
+
+/**
+ * How a program is compiled: every block when it is decoded; all blocks that the interpreter decoded in a run before, each as
+ * the entry of a region; some of them, while the interpreter executes the others, in slices.
+ */
+export type CompiledWay = "block" | "region" | "mixed";
 
 /** How often the interpreter and compiled code take turns, at most, and what is compiled then, in hundredths. */
 const MAX_SLICE = 40;
@@ -89,11 +95,9 @@ export class Bench {
     return this.#run(program);
   }
 
-  /**
-   * Runs a program compiled: every block when it is decoded ("block"), or all blocks that the interpreter decoded in a
-   * run before, each as the entry of a region ("region"); undefined if it does not end, or has other code afterwards.
-   */
-  compiled(program: UserProgram, way: "block" | "region"): UserResult | undefined {
+  /** Runs a program compiled; undefined if it does not end, or has other code afterwards and its regions no meaning. */
+  compiled(program: UserProgram, way: CompiledWay): UserResult | undefined {
+    if (way === "mixed") return this.#mixed(program);
     const { code } = this.#guest;
     this.#begin(program);
     const before = code.slice();
@@ -110,8 +114,9 @@ export class Bench {
     return this.#leaveCompiled(this.#run(program));
   }
 
-  /** Runs a program interpreted and compiled by turns: in slices, between which blocks that are decoded may be compiled. */
-  mixed(program: UserProgram, random: Random): UserResult | undefined {
+  /** What is compiled, and when, depends on nothing but the program's bytes. */
+  #mixed(program: UserProgram): UserResult | undefined {
+    const random = new Random(program.code.reduce((seed, byte) => Math.imul(seed, 31) + byte, program.offset));
     const decoded = new Set<Block>();
     this.#begin(program);
     const { dropped } = this.#regions.watcher;

@@ -149,9 +149,9 @@ const FREEDOMS: readonly Freedom[] = [
     ignored: EXCEPTION,
   },
   {
-    why: "which of several places that raise exceptions is met first is not defined [SDM 2A ENTER, 2B PUSHA]",
+    why: "which of several places that raise exceptions is met first is not defined, nor what was pushed before [SDM 2A ENTER, 2B PUSHA]",
     holds: (form) => /^(ENTER|PUSHA)$/.test(form.row.mnemonic),
-    ignored: /^(vector|error code|address)$/,
+    ignored: /^(vector|error code|address|window byte|hash)/,
   },
   {
     why: "POPA may have popped some registers when the next one's place faults; it starts again from the old stack pointer [SDM 2B POPA]",

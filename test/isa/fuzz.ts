@@ -3,7 +3,7 @@ import { VECTOR } from "../../src/isa/state.ts";
 import { FORMS, formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import { count, cover, instances, type Report, seedOf, type Task } from "../fuzz/report.ts";
-import type { Bench } from "./bench.ts";
+import type { Bench, CompiledWay } from "./bench.ts";
 import { describeProgram, differences } from "./compare.ts";
 import { isComparable, isLimitOfModel } from "./differences.ts";
 import { ProgramGenerator } from "./generate.ts";
@@ -11,9 +11,12 @@ import { CODE } from "./layout.ts";
 import type { Processor } from "./processor.ts";
 import { raisedAtEnd, type UserProgram, type UserResult } from "./program.ts";
 import { Random } from "./random.ts";
+import { FormPool } from "./random-instruction.ts";
 import { Trace } from "./trace.ts";
+import { WholeProgram } from "./whole-program.ts";
 
 const BATCH = 2000;
+const COMPILED_WAYS: readonly CompiledWay[] = ["block", "region", "mixed"];
 const NOTHING_IGNORED = { flags: 0, names: [], caught: [] } as const;
 
 /** A program on which an executor and the processor disagree. */
@@ -22,6 +25,14 @@ export interface Disagreement {
   /** Opcode of its first instruction. */
   readonly form: string;
   readonly text: string;
+}
+
+/** What programs a fuzzer makes and what it does with them. */
+export interface Kind {
+  /** Whole programs instead of one to four instructions. */
+  readonly isWhole?: boolean;
+  /** Of a hundred programs, how many are compiled too, which takes five times as long as all the rest; all if not given. */
+  readonly compiledShare?: number;
 }
 
 interface Evaluated {
@@ -50,17 +61,18 @@ export class Fuzzer {
   /** A jump may lead to instructions that no program was made with. */
   readonly #allowed: ReadonlySet<Form>;
   readonly #hasYmm: boolean;
-  readonly #compiledShare: number;
+  readonly #kind: Kind;
+  readonly #pools: Readonly<Record<32 | 64, FormPool>>;
 
-  /** `compiledShare`: of a hundred programs, how many are compiled too, which takes five times as long as all the rest. */
-  constructor(bench: Bench, processor: Processor, compiledShare = 100) {
+  constructor(bench: Bench, processor: Processor, kind: Kind = {}) {
     this.#bench = bench;
     this.#processor = processor;
-    this.#compiledShare = compiledShare;
+    this.#kind = kind;
     const features = processorFeatures();
     this.#hasYmm = features.has("avx");
     this.#allowed = new Set([...formsFor(32, features), ...formsFor(64, features)]);
     this.#forms = { 32: formsFor(32, features), 64: formsFor(64, features) };
+    this.#pools = { 32: new FormPool(this.#forms[32]), 64: new FormPool(this.#forms[64]) };
   }
 
   /** Makes and compares the programs of a task. Forms take turns. */
@@ -103,6 +115,7 @@ export class Fuzzer {
   #make(seed: number, n: number): UserProgram | undefined {
     const random = new Random(seedOf(seed, n));
     const bits = n % 4 === 3 ? 32 : 64;
+    if (this.#kind.isWhole) return new WholeProgram(random, bits, this.#pools[bits], this.#hasYmm).make();
     const forms = this.#forms[bits];
     const form = forms[(bits === 64 ? n - (n >> 2) : n >> 2) % forms.length];
     if (form === undefined) return undefined;
@@ -131,21 +144,19 @@ export class Fuzzer {
     return [
       ...oracle,
       ...lines.map((line) => `interpreter against evaluator: ${line}`),
-      ...(this.#isCompiled(evaluated)
-        ? [...this.#compiled(program, evaluated, "block"), ...this.#compiled(program, evaluated, "region")]
-        : []),
+      ...(this.#isCompiled(evaluated) ? COMPILED_WAYS.flatMap((way) => this.#compiled(program, evaluated, way)) : []),
     ];
   }
 
   /** By what came out, so that it is any of them and the same ones in every run. */
   #isCompiled({ hash, state }: UserResult): boolean {
-    return new Random(hash ^ Number(state.gpr[0]! & 0xffff_ffffn)).chance(this.#compiledShare);
+    return new Random(hash ^ Number(state.gpr[0]! & 0xffff_ffffn)).chance(this.#kind.compiledShare ?? 100);
   }
 
-  #compiled(program: UserProgram, evaluated: UserResult, way: "block" | "region"): string[] {
+  #compiled(program: UserProgram, evaluated: UserResult, way: CompiledWay): string[] {
     const compiled = this.#bench.compiled(program, way);
-    if (compiled === undefined) return way === "region" ? [] : ["compiled blocks: do not come to an end"];
+    if (compiled === undefined) return way === "region" ? [] : [`compiled (${way}): does not come to an end`];
     const lines = differences(evaluated, compiled, NOTHING_IGNORED);
-    return lines.map((line) => `compiled ${way}s against evaluator: ${line}`);
+    return lines.map((line) => `compiled (${way}) against evaluator: ${line}`);
   }
 }

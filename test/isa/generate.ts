@@ -3,15 +3,13 @@ import { Instruction, NO_REGISTER, RIP } from "../../src/isa/decoder/instruction
 import { EFLAGS, GPR } from "../../src/isa/state.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import { encodeForm } from "./encode.ts";
-import { CODE, CODE_BYTES, CODE_PAGES, DATA, FS_BASE, GS_BASE, PAGE, READ_ONLY, WINDOW_BYTES } from "./layout.ts";
-import { newState, type UserProgram, type UserState } from "./program.ts";
+import { CODE, CODE_BYTES, CODE_PAGES, DATA, FS_BASE, GS_BASE, PAGE, WINDOW_BYTES } from "./layout.ts";
+import type { UserProgram, UserState } from "./program.ts";
 import type { Random } from "./random.ts";
-import { randomImage, randomUpper } from "./random-image.ts";
+import { randomState, randomTarget } from "./random-state.ts";
 
 const ATTEMPTS = 50;
 const MAX_INSTRUCTIONS = 4;
-/** Alignment is checked in programs whose random word has all bits from this one on clear: every 32nd. */
-const ALIGNMENT_BIT = 27;
 /** Forms whose counts or indexes are kept small in most programs, else every access would fault. */
 const BIT_STRINGS: ReadonlySet<string> = new Set(["BT", "BTS", "BTR", "BTC"]);
 const FLAG_RESTORERS: ReadonlySet<string> = new Set(["POPF"]);
@@ -43,19 +41,16 @@ export class ProgramGenerator {
   readonly #pinned = new Set<number>();
   readonly #code: number[] = [];
   readonly #offset: number;
-  readonly #hasYmm: boolean;
 
   /** `hasYmm`: the upper halves of YMM registers are not 0. */
   constructor(random: Random, bits: 32 | 64, hasYmm: boolean) {
     this.#random = random;
     this.#bits = bits;
-    this.#hasYmm = hasYmm;
-    this.#state = newState(bits);
     // the end of the code pages and the border between them are met now and then
     const places = [0x100, 0x100, 0x100, PAGE - random.below(16), CODE_PAGES * PAGE - CODE_BYTES];
     this.#offset = random.pick(places);
+    this.#state = randomState(random, bits, hasYmm);
     this.#state.rip = BigInt(CODE + this.#offset);
-    this.#randomState();
   }
 
   /** A program whose first instruction is of the form, if an encoding of it was found. */
@@ -64,25 +59,6 @@ export class ProgramGenerator {
     const more = this.#random.chance(30) ? 1 + this.#random.below(MAX_INSTRUCTIONS - 1) : 0;
     for (let n = 0; n < more; n++) this.#append(this.#random.pick(others));
     return { bits: this.#bits, code: Uint8Array.from(this.#code), offset: this.#offset, state: this.#state };
-  }
-
-  #randomState(): void {
-    const random = this.#random;
-    const { gpr, fxsave, ymm, windows } = this.#state;
-    for (let n = 0; n < 16; n++) gpr[n] = random.edge(64);
-    for (const register of [GPR.rsp, GPR.rbp, GPR.rbx, GPR.rsi, GPR.rdi]) {
-      if (register === GPR.rsp || random.chance(60)) gpr[register] = this.#target(8);
-    }
-    if (random.chance(60)) gpr[GPR.rcx] = BigInt(random.below(40));
-    if (this.#bits === 32) for (let n = 0; n < 16; n++) gpr[n] = BigInt.asUintN(32, gpr[n]!);
-    for (let n = 0; n < windows.length; n++) windows[n] = random.chance(50) ? random.u32() : Number(random.edge(8));
-    const flags = random.u32();
-    const checksAlignment = flags >>> ALIGNMENT_BIT === 0;
-    const steps = random.chance(2);
-    this.#state.rflags =
-      0x202 | (flags & (EFLAGS.arithmetic | EFLAGS.DF)) | (checksAlignment ? EFLAGS.AC : 0) | (steps ? EFLAGS.TF : 0);
-    randomImage(fxsave, random);
-    if (this.#hasYmm) randomUpper(ymm, random);
   }
 
   /** Adds an instruction of a form and gives it registers to find its memory operand by; false if none was found. */
@@ -103,23 +79,6 @@ export class ProgramGenerator {
     return false;
   }
 
-  /** An address: mostly in a window, at the border of pages or at the end of the last one, now and then nowhere. */
-  #target(width: number): bigint {
-    const random = this.#random;
-    const aligned = BigInt(-(width & -width) || -1);
-    const middle = BigInt(DATA + PAGE);
-    const spread = BigInt(random.below(96)) - 48n;
-    const kind = random.below(100);
-    if (kind < 55) return (middle + spread) & aligned;
-    if (kind < 75) return middle + spread;
-    if (kind < 85) return middle - BigInt(random.below(width + 1));
-    if (kind < 90) return BigInt(DATA + 2 * PAGE - random.below(width * 2 + 1));
-    if (kind < 93) return BigInt(READ_ONLY + random.below(PAGE - 16));
-    if (kind < 95) return BigInt(DATA - random.below(width + 1));
-    if (kind < 97) return random.edge(64);
-    return random.pick([0x8000_0000_0000n, 0xffff_7fff_ffff_fff8n, 0x7fff_ffff_ffffn, 0xffff_ffff_ffff_fffcn]);
-  }
-
   /** Where a locked access may go without stopping the whole machine: within a cache line. */
   #lockedTarget(width: number): bigint {
     return BigInt(DATA + PAGE + 16) & BigInt(-Math.max(width, 8));
@@ -129,7 +88,7 @@ export class ProgramGenerator {
   #reach(form: Form, bytes: Uint8Array): boolean {
     const insn = this.#insn;
     const width = form.operands.find((o) => o.kind === "memory")?.width ?? 8;
-    const linear = isLocked(form) ? this.#lockedTarget(width) : this.#target(width);
+    const linear = isLocked(form) ? this.#lockedTarget(width) : randomTarget(this.#random, width);
     const offset = linear - BigInt(BASES.get(insn.segment) ?? 0);
     const isAbsolute = insn.index === NO_REGISTER && (insn.base === NO_REGISTER || insn.base === RIP);
     if (isAbsolute) this.#reachByDisplacement(form, bytes, offset);

@@ -70,7 +70,8 @@ const CHOICES: readonly Choice[] = [
   },
   {
     why: "MOVSXD to 16 bits reads 16 bits of memory for Intel and 32 for AMD [SDM 2B MOVSXD; APM 3 MOVSXD]",
-    holds: ({ row, bits, memory }, moment) => row.mnemonic === "MOVSXD" && bits === 16 && memory && !isData(moment),
+    holds: ({ row, bits, memory }, moment) =>
+      row.mnemonic === "MOVSXD" && bits === 16 && memory && !isSureToBeRead(moment),
   },
   {
     why: "of an offset that is not canonical, in a canonical linear address, an AMD EPYC raises #GP; the manual looks at the sum [SDM 1 3.3.7.1]",
@@ -92,6 +93,12 @@ function hasNan(moment: Moment): boolean {
   return [reg, rm, vvvv].some((register) =>
     [0, 1, 2, 3, 4, 5, 6, 7].some((lane) => (moment.lane(register, lane) & exponent) >= 0x7f80_0000),
   );
+}
+
+/** Whether a load of 32 bits can meet no fault. */
+function isSureToBeRead(moment: Moment): boolean {
+  const isAligned = (moment.address & 3n) === 0n;
+  return isData(moment) && (isAligned || (moment.eflags & EFLAGS.AC) === 0);
 }
 
 /** Whether a store of up to 80 bits can meet no fault. */
