@@ -1,4 +1,3 @@
-import { Worker } from "node:worker_threads";
 import { create } from "../../src/base/struct-layout.ts";
 import { KvmError } from "../../src/kvm/errno.ts";
 import { kvm_regs } from "../../src/spec/kvm/vcpu-struct.ts";
@@ -14,6 +13,7 @@ import {
   randomStart,
 } from "./random-guest.ts";
 import { count, instances, newReport, type Report, seedOf, type Task } from "./report.ts";
+import { Watchdog } from "./watchdog.ts";
 
 /** Looks at the clock that a guest may cause: one for every 20,000 instructions, and for accesses to devices. */
 const LOOKS = 60;
@@ -22,49 +22,32 @@ const GUESTS_OF_A_MACHINE = 400;
 /** Bytes by which the process may grow from its second machine on. */
 const GROWTH = 400 << 20;
 
-/** Wakes a guest that sleeps; a guest that is the same one after seconds hangs the host, which ends with what repeats it. */
-const WATCHDOG = `
-  const { workerData, writeSync } = { ...require("node:worker_threads"), ...require("node:fs") };
-  const { kick, at } = workerData;
-  let last = -1;
-  let since = Date.now();
-  setInterval(() => {
-    Atomics.store(kick, 0, 1);
-    Atomics.notify(kick, 0);
-    const now = Atomics.load(at, 0);
-    if (now !== last) { last = now; since = Date.now(); }
-    else if (Date.now() - since > 30000) {
-      writeSync(1, "the host hangs: npm run fuzz guests -- --seed " + at[1] + " --first " + now + " --count 1\\n");
-      process.kill(process.pid, "SIGKILL");
-    }
-  }, 5);
-`;
+/** Seconds after which a guest that goes on hangs the host. */
+const PATIENCE = 30;
 
 /** Random bytes as code in every mode, over random tables, on a machine with the real board: the host must not notice. */
 export function fuzzGuests(task: Task): Report {
   const report = newReport();
-  const at = new Int32Array(new SharedArrayBuffer(8));
-  at[1] = task.seed;
   let machine: GuestMachine | undefined;
-  let watchdog: Worker | undefined;
+  let watchdog: Watchdog | undefined;
   let made = 0;
   let base = 0;
   for (const n of instances(task)) {
     if (machine === undefined || made % GUESTS_OF_A_MACHINE === 0) {
       noteDamage(report, machine?.damageElsewhere(), task.seed, n - 1);
-      void watchdog?.terminate();
+      watchdog?.stop();
       machine = new GuestMachine();
-      watchdog = new Worker(WATCHDOG, { eval: true, execArgv: [], workerData: { kick: machine.vcpu.shared.kick, at } });
+      watchdog = new Watchdog("guests", task.seed, PATIENCE, machine.vcpu.shared.kick);
       const { rss } = process.memoryUsage();
       if (made === GUESTS_OF_A_MACHINE) base = rss;
       if (base > 0 && rss > base + GROWTH) report.failures.push(`the process grew from ${base} to ${rss} bytes`);
     }
     made++;
-    Atomics.store(at, 0, n);
+    watchdog?.begin(n);
     if (!runGuest(machine, task.seed, n, report)) machine = undefined;
   }
   noteDamage(report, machine?.damageElsewhere(), task.seed, task.first ?? 0);
-  void watchdog?.terminate();
+  watchdog?.stop();
   return report;
 }
 

@@ -154,15 +154,10 @@ export class Bench {
       cells.setI32(CPU.budget, granted);
       const trap = this.#interpreter.run(cells.base);
       left -= Math.max(1, granted - cells.i32(CPU.budget));
-      if (trap === TRAP.budget) this.#resume();
+      if (trap === TRAP.budget) cells.setI32(CPU.trap, TRAP.none);
       else if (!this.#catch(program)) return this.#result();
     }
     return undefined;
-  }
-
-  #resume(): void {
-    this.#guest.cells.setI32(CPU.trap, TRAP.none);
-    unpackFlags(this.#machine);
   }
 
   /** The instruction at a byte of a program; undefined where there is none. Valid until the next call. */
@@ -213,7 +208,8 @@ export class Bench {
     cells.setNumber(CPU.rip, next);
     cells.setI32(CPU.debugPending, 0);
     cells.setI32(CPU.eflags, cells.i32(CPU.eflags) & ~EFLAGS.RF);
-    this.#resume();
+    cells.setI32(CPU.trap, TRAP.none);
+    unpackFlags(this.#machine);
     return true;
   }
 

@@ -31,8 +31,13 @@ export interface Disagreement {
 export interface Kind {
   /** Whole programs instead of one to four instructions. */
   readonly isWhole?: boolean;
-  /** Of a hundred programs, how many are compiled too, which takes five times as long as all the rest; all if not given. */
-  readonly compiledShare?: number;
+  /**
+   * Compiling takes much longer than all the rest: "all" ways of it for every program, as if nothing is given, for a tenth of
+   * them, or "one" way for every program.
+   */
+  readonly compiled?: "all" | "tenth" | "one";
+  /** Told the number of a program that is made. The programs of a batch are run when the last one is. */
+  readonly begins?: (n: number) => void;
 }
 
 interface Evaluated {
@@ -80,6 +85,7 @@ export class Fuzzer {
     const found: Disagreement[] = [];
     let batch: UserProgram[] = [];
     for (const n of instances(task)) {
+      this.#kind.begins?.(n);
       const program = this.#make(task.seed, n);
       count(report.counts, "instances");
       if (program === undefined) count(report.skipped, "no encoding of the form was found");
@@ -100,16 +106,24 @@ export class Fuzzer {
       return evaluated ? [{ program, trace, evaluated }] : [];
     });
     const native = this.#processor.run(ending.map(({ program }) => program));
-    for (const { program, evaluated } of ending) this.#note(program, evaluated, report);
+    for (const one of ending) this.#note(one, report);
     return ending.flatMap((one, n) => this.#judge(one, native[n]) ?? []);
   }
 
-  #note(program: UserProgram, { state, vector }: UserResult, report: Report): void {
+  #note({ program, trace, evaluated }: Evaluated, report: Report): void {
+    count(report.counts, "compared");
+    if (program.catches) this.#noteWhole({ program, trace, evaluated }, report);
     const first = this.#bench.instructionAt(program, 0);
     if (first) cover(report, "forms", `${program.bits} ${first.form}`);
+    const { state, vector } = evaluated;
     const last = this.#bench.instructionAt(program, Number(state.rip - BigInt(CODE + program.offset)));
-    count(report.counts, "compared");
     if (last && vector !== VECTOR.DB) count(report.counts, "of these ended by a fault of theirs");
+  }
+
+  #noteWhole({ program, trace, evaluated }: Evaluated, report: Report): void {
+    count(report.counts, "instructions executed", trace.instructions);
+    count(report.counts, "exceptions caught", evaluated.caught.length);
+    for (const form of trace.forms) cover(report, "forms executed", `${program.bits} ${form}`);
   }
 
   #make(seed: number, n: number): UserProgram | undefined {
@@ -144,13 +158,16 @@ export class Fuzzer {
     return [
       ...oracle,
       ...lines.map((line) => `interpreter against evaluator: ${line}`),
-      ...(this.#isCompiled(evaluated) ? COMPILED_WAYS.flatMap((way) => this.#compiled(program, evaluated, way)) : []),
+      ...this.#ways(evaluated).flatMap((way) => this.#compiled(program, evaluated, way)),
     ];
   }
 
-  /** By what came out, so that it is any of them and the same ones in every run. */
-  #isCompiled({ hash, state }: UserResult): boolean {
-    return new Random(hash ^ Number(state.gpr[0]! & 0xffff_ffffn)).chance(this.#kind.compiledShare ?? 100);
+  /** Chosen by what came out: any of them for any form, and the same ones in every run. */
+  #ways({ hash, state }: UserResult): readonly CompiledWay[] {
+    const random = new Random(hash ^ Number(state.gpr[0]! & 0xffff_ffffn));
+    const { compiled = "all" } = this.#kind;
+    if (compiled === "one") return [random.pick(COMPILED_WAYS)];
+    return compiled === "all" || random.chance(10) ? COMPILED_WAYS : [];
   }
 
   #compiled(program: UserProgram, evaluated: UserResult, way: CompiledWay): string[] {

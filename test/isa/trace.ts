@@ -20,6 +20,9 @@ export class Trace implements Follower {
   /** What is not defined if the instruction at an address raises an exception. */
   readonly #faults = new Map<bigint, Undefined>();
   readonly #caught: (readonly RegExp[])[] = [];
+  /** Ids of the forms of the instructions visited, and how many instructions they were. */
+  readonly forms = new Set<number>();
+  instructions = 0;
   /** Why the program cannot be compared. */
   refusal: string | undefined;
 
@@ -30,6 +33,8 @@ export class Trace implements Follower {
   /** False: the instruction may not be executed, or something undefined would decide on what it does. */
   visit(moment: Moment): boolean {
     const form = formOf(moment.insn);
+    this.forms.add(form.id);
+    this.instructions++;
     const before = this.#flags;
     this.#rip = moment.rip;
     this.#faults.set(moment.rip, { flags: before | flagsChangedByFault(form), names: ignoredAfterFault(moment) });

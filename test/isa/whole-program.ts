@@ -177,8 +177,8 @@ export class WholeProgram {
     this.#code.number(turns, 4);
     const top = this.#placed();
     this.#pieces(depth);
-    this.#atAbsolute([0xff], 1, counter);
-    this.#code.emit(0x0f, 0x85);
+    this.#atAbsolute([0x83], 5, counter);
+    this.#code.emit(1, 0x0f, 0x85);
     this.#code.relative(top);
     this.#writer.flagsUndefined = false;
   }
@@ -241,6 +241,7 @@ export class WholeProgram {
     const scale = this.#bits === 64 ? 0xc0 : 0x80;
     this.#code.emit(...(high ? [0x42] : []), 0xff, 0x24, scale | ((register & 7) << 3) | 5);
     this.#code.absolute(this.#table(cases));
+    this.#writer.flagsUndefined = true;
     for (const one of cases) {
       this.#place(one);
       this.#piece(depth + 1);
@@ -260,6 +261,7 @@ export class WholeProgram {
     else if (kind === 2) this.#copyOver(slot);
     else this.#storeHalves(slot);
     if (random.chance(50)) this.#code.emit(0xeb, 0);
+    this.#writer.flagsUndefined = true;
     if (!slot.isPlaced) this.#placeSlot(slot);
   }
 
