@@ -11,6 +11,7 @@ import {
   KVM_CAP_PIT2,
   KVM_CAP_USER_MEMORY,
 } from "../../spec/kvm/capability.ts";
+import { EACCES, EBUSY, ENODEV, ENXIO, EPERM } from "../../spec/kvm/errno.ts";
 import { KVM_API_VERSION } from "../../spec/kvm/ioctl.ts";
 import { HostEngine } from "./engine.ts";
 import { loadFfi } from "./ffi.ts";
@@ -46,7 +47,8 @@ export interface HostSurvey {
   readonly missing: readonly string[];
 }
 
-type Verdict = Pick<HostSurvey, "usable" | "reason" | "remedy"> & Partial<Pick<HostSurvey, "probe" | "missing">>;
+/** What is found out at last, and how. */
+export type Verdict = Pick<HostSurvey, "usable" | "reason" | "remedy"> & Partial<Pick<HostSurvey, "probe" | "missing">>;
 
 /** Finds out what /dev/kvm can do; takes some milliseconds, half a second if a guest hangs. `path` is for tests. */
 export function surveyHost(path = "/dev/kvm"): HostSurvey {
@@ -71,23 +73,50 @@ function judge(path: string): Verdict {
     if (!deviceIsOpen(path)) return noPermission(path);
     const engine = new HostEngine(path);
     try {
-      return judgeEngine(engine);
+      return judgeEngine(engine, () => probe(engine));
     } finally {
       engine.close();
     }
   } catch (error) {
     if (error instanceof UserError) return no(`${capital(error.message)}.`, error.remedy);
-    if (error instanceof KvmError) return no(`The kernel refuses: ${error.message}.`, "See `dmesg` for its reason.");
+    if (error instanceof KvmError) return refused(error, path);
     throw error;
   }
 }
 
-function judgeEngine(engine: HostEngine): Verdict {
+/** What the kernel's errno means at a device that is there and may be opened. */
+function refused(error: KvmError, path: string): Verdict {
+  switch (error.errno) {
+    case ENODEV:
+    case ENXIO:
+      return noDriver(`There is ${path}, and no module of KVM behind it.`, path);
+    case EPERM:
+    case EACCES:
+      return no(
+        `The kernel keeps this process from ${path}, as it does in a container.`,
+        `Give the container the device, as by --device ${path}.`,
+      );
+    case EBUSY:
+      return no(
+        `The kernel refuses: ${error.message}. Another hypervisor has the processor.`,
+        "End the other one (VirtualBox, VMware), or unload its modules.",
+      );
+    default:
+      return no(`The kernel refuses: ${error.message}.`, "See `dmesg` for its reason.");
+  }
+}
+
+/** Judges a KVM that can be asked; `runProbe` is the probe on it. */
+export function judgeEngine(
+  engine: Pick<HostEngine, "getApiVersion" | "checkExtension">,
+  runProbe: () => ProbeResult,
+): Verdict {
   const version = engine.getApiVersion();
-  if (version !== KVM_API_VERSION) return no(`Its API version is ${version}, not ${KVM_API_VERSION}.`, "");
+  if (version !== KVM_API_VERSION)
+    return no(`Its API version is ${version}, not ${KVM_API_VERSION}.`, "Use Linux 2.6.22 or newer.");
   const missing = NEEDED.filter(([, cap]) => engine.checkExtension(cap) === 0).map(([name]) => name);
   if (missing.length > 0) return { ...no(`It lacks ${missing.join(", ")}.`, "Use a newer kernel."), missing };
-  const found = probe(engine);
+  const found = runProbe();
   if (found.verdict === "runs") return { usable: true, reason: "A 64-bit guest runs.", remedy: "", probe: found };
   const elsewhere =
     "Real-mode and 32-bit guests may run by --engine host; ask whoever runs this machine for nested virtualization, or use another.";
@@ -97,9 +126,12 @@ function judgeEngine(engine: HostEngine): Verdict {
 }
 
 function noDevice(path: string): Verdict {
+  return noDriver(`There is no ${path}.`, path);
+}
+
+function noDriver(reason: string, path: string): Verdict {
   const flags = cpuFlags();
   const extension = flags.has("vmx") ? "kvm_intel" : flags.has("svm") ? "kvm_amd" : undefined;
-  const reason = `There is no ${path}.`;
   if (extension !== undefined)
     return no(
       `${reason} The processor has ${extension === "kvm_intel" ? "VT-x" : "AMD-V"}.`,
@@ -113,13 +145,16 @@ function noDevice(path: string): Verdict {
   );
 }
 
+const GROUP_READS_AND_WRITES = 0o060;
+
 function noPermission(path: string): Verdict {
-  const group = groupName(statSync(path).gid);
+  const { gid, mode } = statSync(path);
+  const group = groupName(gid);
   const user = userInfo().username;
-  const remedy =
-    group === "root"
-      ? `Run \`chmod 666 ${path}\` as root, or run this as root.`
-      : `Run \`sudo usermod -aG ${group} ${user}\` and log in again.`;
+  const helpsMembers = group !== "root" && (mode & GROUP_READS_AND_WRITES) === GROUP_READS_AND_WRITES;
+  const remedy = helpsMembers
+    ? `Run \`sudo usermod -aG ${group} ${user}\` and log in again.`
+    : `Run \`chmod 666 ${path}\` as root, or run this as root.`;
   return no(`${user} may not open ${path}, which is for the group ${group}.`, remedy);
 }
 
