@@ -1,4 +1,5 @@
-// A vitest reporter for people and for CI: names every skipped test with its reason, and closes with one line alone,
+// A vitest reporter for people and for CI: names every skipped test with its reason, says of each engine what its suites
+// came to, and closes with one line alone,
 // `N passed, N failed, N skipped`.
 import { writeSync } from "node:fs";
 
@@ -33,6 +34,28 @@ export function summarize(modules, unhandledErrors) {
 }
 
 /**
+ * What became of the suites that every engine must pass: their tests are below "engine NAME".
+ * @param {readonly TestModule[]} modules
+ */
+export function engineLines(modules) {
+  /** @type {Map<string, Counts>} */
+  const engines = new Map();
+  for (const module of modules)
+    for (const test of module.children.allTests()) {
+      const name = /^engine ([^>]+?)(?= >|$)/.exec(test.fullName)?.[1];
+      const { state } = test.result();
+      if (name === undefined || state === "pending") continue;
+      const counts = engines.get(name) ?? { passed: 0, failed: 0, skipped: 0 };
+      counts[state]++;
+      engines.set(name, counts);
+    }
+  return [...engines].map(
+    ([name, { passed, failed, skipped }]) =>
+      `engine ${name}: ${passed + failed === 0 ? "did not run" : `${passed} passed, ${failed} failed, ${skipped} skipped`}\n`,
+  );
+}
+
+/**
  * @param {TestModule} module
  * @param {TestCase} test
  * @param {string | undefined} reason
@@ -52,7 +75,7 @@ export default class ClosingLineReporter {
     if (counts.passed + counts.failed + counts.skipped === 0) counts.failed = 1;
     process.on("exit", () => {
       if (counts.failed > 0) process.exitCode = process.exitCode || 1;
-      writeSync(1, skips.join("") + closingLine(counts));
+      writeSync(1, skips.join("") + engineLines(modules).join("") + closingLine(counts));
     });
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { closingLine, summarize } from "./reporter.mjs";
+import { closingLine, engineLines, summarize } from "./reporter.mjs";
 
 /** @param {object[]} results */
 const moduleOf = (results, errors = 0, suiteErrors = 0) => ({
@@ -7,7 +7,7 @@ const moduleOf = (results, errors = 0, suiteErrors = 0) => ({
   errors: () => Array(errors).fill({}),
   children: {
     allSuites: () => [{ errors: () => Array(suiteErrors).fill({}) }],
-    allTests: () => results.map((result) => ({ fullName: "does it", result: () => result })),
+    allTests: () => results.map((result) => ({ fullName: "does it", result: () => result, ...result })),
   },
 });
 
@@ -34,4 +34,15 @@ test("a test that never ran is a failure", () => {
 test("a skipped test is named with its reason", () => {
   const { skips } = summaryOf([moduleOf([{ state: "skipped", note: "needs gcc" }])]);
   expect(skips).toEqual(["skipped: a.test.ts > does it: needs gcc\n"]);
+});
+
+test("each engine's suites are summed up, and one that did not run is named", () => {
+  const results = [
+    { state: "passed", fullName: "engine a > exits > does it" },
+    { state: "skipped", fullName: "engine a > exits > does more" },
+    { state: "skipped", fullName: "engine b" },
+    { state: "passed", fullName: "an engine of another kind" },
+  ];
+  const modules = /** @type {import("vitest/node").TestModule[]} */ (/** @type {unknown} */ ([moduleOf(results)]));
+  expect(engineLines(modules)).toEqual(["engine a: 1 passed, 0 failed, 1 skipped\n", "engine b: did not run\n"]);
 });

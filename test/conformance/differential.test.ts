@@ -33,7 +33,7 @@ describe(`the same short guests on both engines, FUZZ_SEED=${SEED}`, () => {
     (mode) => {
       compareEngines(mode);
     },
-    60_000,
+    60_000 + 20 * COUNT,
   );
 });
 
