@@ -11,7 +11,11 @@ import {
   REDTBL_DESTINATION_SHIFT,
   REDTBL_WRITABLE,
 } from "../spec/ioapic.ts";
-import type { ApicBus } from "./apic-bus.ts";
+
+/** Where an I/O APIC sends its messages: an ApicBus, with its results, or what takes its place. */
+export interface MessageBus {
+  send(destination: number, logical: boolean, deliveryMode: number, vector: number, level: boolean): number;
+}
 
 export interface IoapicState {
   baseAddress: number;
@@ -30,7 +34,7 @@ export interface IoapicConfig {
 }
 
 export interface IoapicGlue {
-  readonly bus: ApicBus;
+  readonly bus: MessageBus;
   /** The service of a pin ended: an EOI came for its vector. */
   acked(pin: number): void;
 }

@@ -12,7 +12,7 @@ import { DELIVERY_MODE } from "../spec/lapic.ts";
 import { MSI_ADDRESS, MSI_DATA } from "../spec/msi.ts";
 import { ApicBus } from "./apic-bus.ts";
 import { APIC_PAGE_WORDS, type ApicPage } from "./apic-page.ts";
-import { Ioapic, type IoapicState } from "./ioapic.ts";
+import { Ioapic, type IoapicState, type MessageBus } from "./ioapic.ts";
 import { getIoapicState, getPicState, getPitState, setIoapicState, setPicState, setPitState } from "./kvm-state.ts";
 import { Pic, type PicState } from "./pic.ts";
 import { Pit, type PitState } from "./pit.ts";
@@ -43,6 +43,8 @@ export interface IrqchipGlue {
   kick(vcpu: number): void;
   /** The pages of all vCPUs there may be, if some run in other threads. */
   readonly apicPages?: ApicPage[];
+  /** The local APICs, if they are somebody else's: where the I/O APIC sends to, and what INT of the PIC is told. */
+  readonly localApics?: { readonly bus: MessageBus; picOutput(level: boolean): void };
 }
 
 export interface VcpuConfig {
@@ -85,7 +87,7 @@ export class Irqchip implements IrqchipModel, ChipAccess {
     this.pic = new Pic({ output: (level) => this.#setLint0(level), acked: (pin) => this.#picAcked(pin) });
     this.ioapic = new Ioapic(
       { version: IOAPIC_VERSION.I82093AA },
-      { bus: this.bus, acked: (pin) => this.#ioapicAcked(pin) },
+      { bus: glue.localApics?.bus ?? this.bus, acked: (pin) => this.#ioapicAcked(pin) },
     );
   }
 
@@ -248,6 +250,7 @@ export class Irqchip implements IrqchipModel, ChipAccess {
   }
 
   #setLint0(level: boolean): void {
+    this.glue.localApics?.picOutput(level);
     for (let vcpu = 0; vcpu < this.vcpus.length; vcpu++) this.vcpus[vcpu]!.lapic.setLint0(level);
   }
 

@@ -248,6 +248,10 @@ export class ExitView {
   get systemEvent(): number {
     return this.#data.getUint32(EVENT.type, true);
   }
+  /** KVM_EXIT_IOAPIC_EOI: the vector whose service ended. */
+  get eoiVector(): number {
+    return this.#data.getUint8(RUN.eoi);
+  }
   /** KVM_EXIT_INTERNAL_ERROR: a KVM_INTERNAL_ERROR_ number. */
   get internalSuberror(): number {
     return this.#data.getUint32(INTERNAL.suberror, true);

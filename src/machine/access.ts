@@ -1,12 +1,13 @@
 import type { AccessSize } from "../bus/register-block.ts";
 import type { ExitView } from "../kvm/exit.ts";
-import { KVM_EXIT_IO, KVM_EXIT_IO_OUT, KVM_EXIT_MMIO } from "../spec/kvm/exit.ts";
+import { KVM_EXIT_IO, KVM_EXIT_IO_OUT, KVM_EXIT_IOAPIC_EOI, KVM_EXIT_MMIO } from "../spec/kvm/exit.ts";
 import type { Board } from "./board.ts";
 
-/** Does on the board what an exit for a port or memory access asks; false if it is another exit. */
+/** Does on the board what an exit asks or tells of: an access to a port or memory, an interrupt's end; false if it is another exit. */
 export function answerAccess(board: Board, exit: ExitView): boolean {
   if (exit.reason === KVM_EXIT_IO) portAccess(board, exit);
   else if (exit.reason === KVM_EXIT_MMIO) memoryAccess(board, exit);
+  else if (exit.reason === KVM_EXIT_IOAPIC_EOI) board.interruptEnded(exit.eoiVector);
   else return false;
   return true;
 }

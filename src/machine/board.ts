@@ -117,6 +117,8 @@ export class Board {
   private readonly cards: { card: VirtioNet; device: VirtioPci }[] = [];
   private readonly devices: readonly Device[];
   private readonly line: (irq: number) => InterruptLine;
+  /** Called with the vector whose service ended at a local APIC that tells. */
+  interruptEnded: (vector: number) => void = () => {};
   // state
   /** What a device asked for since it was last cleared; the first one counts. */
   end: BoardEnd | undefined;

@@ -7,6 +7,7 @@ import {
   KVM_EXIT_FAIL_ENTRY,
   KVM_EXIT_HLT,
   KVM_EXIT_INTERNAL_ERROR,
+  KVM_EXIT_IRQ_WINDOW_OPEN,
   KVM_EXIT_SHUTDOWN,
   KVM_EXIT_SYSTEM_EVENT,
   KVM_SYSTEM_EVENT_RESET,
@@ -15,6 +16,7 @@ import {
 import { answerAccess } from "./access.ts";
 import type { Board } from "./board.ts";
 import { dumpCpu } from "./cpu-dump.ts";
+import type { InterruptControllers } from "./interrupt-controllers.ts";
 import type { Outcome } from "./outcome.ts";
 import type { SecondaryVcpus } from "./secondary-vcpus.ts";
 
@@ -31,13 +33,21 @@ export class ExitLoop {
   private readonly memory: GuestMemory;
   private readonly exit: ExitView;
   private readonly others: SecondaryVcpus;
+  private readonly controllers: InterruptControllers;
   /** Has the vCPU kicked when a poll is due; when that is, in ns. */
   private readonly pollTimer: Timer;
   private pollDue = Number.POSITIVE_INFINITY;
 
   /** `others` run in threads of their own, and kick this vCPU when they want something of the board. */
-  constructor(vcpu: Vcpu, others: SecondaryVcpus, board: Board, memory: GuestMemory) {
+  constructor(
+    vcpu: Vcpu,
+    others: SecondaryVcpus,
+    controllers: InterruptControllers,
+    board: Board,
+    memory: GuestMemory,
+  ) {
     this.vcpu = vcpu;
+    this.controllers = controllers;
     this.others = others;
     this.memory = memory;
     this.board = board;
@@ -50,8 +60,9 @@ export class ExitLoop {
    * undefined; the board has been polled then.
    */
   run(): Outcome | undefined {
-    const { vcpu, board } = this;
+    const { vcpu, board, controllers, exit } = this;
     for (;;) {
+      controllers.offer(vcpu, exit);
       const errno = vcpu.run();
       if (errno === EAGAIN) return this.failure("the vCPU waits for another processor to start it");
       if (errno !== 0) return this.afterKick();
@@ -99,6 +110,8 @@ export class ExitLoop {
     switch (exit.reason) {
       case KVM_EXIT_SHUTDOWN:
         return { kind: "triple-fault", dump: dumpCpu(this.vcpu, this.memory) };
+      case KVM_EXIT_IRQ_WINDOW_OPEN:
+        return undefined;
       case KVM_EXIT_SYSTEM_EVENT:
         return this.systemEvent();
       case KVM_EXIT_HLT:

@@ -12,21 +12,9 @@ import { loadKernel } from "../firmware/kernel.ts";
 import { type MemoryRange, ramRanges, systemMemoryMap } from "../firmware/memory-map.ts";
 import type { Engine, Vm } from "../kvm/engine.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
-import {
-  KVM_CAP_IRQ_ROUTING,
-  KVM_CAP_IRQCHIP,
-  KVM_CAP_PIT2,
-  KVM_CAP_READONLY_MEM,
-  KVM_CAP_SET_IDENTITY_MAP_ADDR,
-  KVM_CAP_SET_TSS_ADDR,
-} from "../spec/kvm/capability.ts";
+import { KVM_CAP_READONLY_MEM, KVM_CAP_SET_IDENTITY_MAP_ADDR, KVM_CAP_SET_TSS_ADDR } from "../spec/kvm/capability.ts";
 import type { KvmCpuid2 } from "../spec/kvm/vcpu-struct.ts";
-import {
-  KVM_MEM_READONLY,
-  KVM_PIT_SPEAKER_DUMMY,
-  kvm_pit_config,
-  kvm_userspace_memory_region,
-} from "../spec/kvm/vm-struct.ts";
+import { KVM_MEM_READONLY, kvm_userspace_memory_region } from "../spec/kvm/vm-struct.ts";
 import type { CpuIdentity } from "../spec/x86/cpu-model.ts";
 import { acpiDescription } from "./acpi-description.ts";
 import { Board, type BoardDisk, type BoardNetwork, type BoardShare, type BoardState } from "./board.ts";
@@ -35,21 +23,18 @@ import { MachineControl, REQUEST } from "./control.ts";
 import { type CpuRequest, parseCpu, requestedFeatures } from "./cpu-model.ts";
 import { hasFeature, vcpuCpuid } from "./cpuid.ts";
 import { ExitLoop } from "./exit-loop.ts";
-import { GsiLine } from "./gsi-line.ts";
 import { enableCaching, enterInitialState } from "./initial-vcpu.ts";
-import { boardRouting } from "./irq-routing.ts";
+import {
+  createControllers,
+  type InterruptControllers,
+  type IrqchipKind,
+  irqchipKind,
+} from "./interrupt-controllers.ts";
 import { checkMemorySize } from "./memory-size.ts";
 import { modelCpuid, shownFeatures } from "./model-cpuid.ts";
 import type { Outcome } from "./outcome.ts";
 import { SecondaryVcpus, type StartSecondaries, secondarySetup } from "./secondary-vcpus.ts";
-import {
-  captureIrqchip,
-  captureVcpu,
-  type IrqchipState,
-  restoreIrqchip,
-  restoreVcpu,
-  type VcpuState,
-} from "./vcpu-state.ts";
+import { captureVcpu, restoreVcpu, type VcpuState } from "./vcpu-state.ts";
 
 /** What is loaded instead of firmware; see `BootRequest`. */
 export interface BootSource {
@@ -85,6 +70,8 @@ export interface MachineConfig {
   readonly debugExit?: boolean | undefined;
   /** Whether there is a pc-testdev. */
   readonly testDevice?: boolean | undefined;
+  /** Where the interrupt controllers are; all in the engine if it can, if not given. */
+  readonly irqchip?: IrqchipKind | undefined;
   /** What a reset does: start the kernel anew, or end the run. "reboot" if not given. */
   readonly onReset?: "reboot" | "end" | undefined;
 }
@@ -132,27 +119,31 @@ export class Machine {
   private readonly alarm: Alarm | undefined;
   private readonly loop: ExitLoop;
   private readonly longMode: boolean;
-  private readonly powerOn: { readonly vcpus: readonly VcpuState[]; readonly irqchip: IrqchipState };
+  private readonly controllers: InterruptControllers;
+  private readonly powerOn: { readonly vcpus: readonly VcpuState[]; readonly restoreIrqchip: () => void };
 
   /** Builds the machine and loads the kernel. Throws UserError if the configuration or the kernel will not do. */
   constructor(config: MachineConfig, glue: MachineGlue) {
-    checkConfig(config, glue.engine);
+    checkConfig(config);
     this.config = config;
     this.engine = glue.engine;
     this.alarm = glue.alarm;
     this.control = glue.control ?? new MachineControl();
     const { cpuid, missing } = cpuidOf(config, glue.engine);
     this.missingFeatures = missing;
+    const kind = irqchipKind(glue.engine, config.irqchip);
     this.vm = createVm(glue.engine, config);
+    this.controllers = createControllers(this.vm, kind, glue.clock);
     this.longMode = hasFeature(cpuid, "lm");
     this.vcpus = [createVcpu(this.vm, vcpuCpuid(cpuid, 0, this.processors))];
     this.others = this.startOthers(cpuid, glue.startSecondaries);
     this.powerOn = {
       vcpus: this.vcpus.map((vcpu) => captureVcpu(glue.engine, vcpu)),
-      irqchip: captureIrqchip(this.vm),
+      restoreIrqchip: this.controllers.capture(),
     };
     this.board = this.createBoard(glue);
-    this.loop = new ExitLoop(this.vcpus[0]!, this.others, this.board, this.vm.memory);
+    this.controllers.attach(this.board);
+    this.loop = new ExitLoop(this.vcpus[0]!, this.others, this.controllers, this.board, this.vm.memory);
     try {
       this.load();
       this.others.awaitStart();
@@ -189,7 +180,7 @@ export class Machine {
     this.vcpus.forEach((vcpu, index) => {
       restoreVcpu(vcpu, this.powerOn.vcpus[index]!);
     });
-    restoreIrqchip(this.vm, this.powerOn.irqchip);
+    this.powerOn.restoreIrqchip();
     this.load();
   }
 
@@ -230,7 +221,7 @@ export class Machine {
   private createBoard(glue: MachineGlue): Board {
     const { clock, serial, serial2, debugConsole, alarm } = glue;
     const onDeadline = (deadline: number) => alarm?.set((deadline - clock.now()) / 1e6);
-    const interruptLine = (irq: number) => new GsiLine(this.vm, irq);
+    const interruptLine = (irq: number) => this.controllers.line(irq);
     const signalMsi: SignalMsi = (low, high, data) => void this.vm.signalMsi(low, high, data);
     const { disks, networks, shares, random } = glue;
     const { memory } = this.vm;
@@ -287,18 +278,10 @@ function cpuidOf({ cpu = parseCpu(), hostCpu }: MachineConfig, engine: Engine): 
   return { cpuid: modelCpuid(supported, { features, identity, fixed: fixed !== undefined }), missing };
 }
 
-function checkConfig({ memorySize, vcpus = 1 }: MachineConfig, engine: Engine): void {
+function checkConfig({ memorySize, vcpus = 1 }: MachineConfig): void {
   if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > VCPUS_MAXIMUM)
     throw new UserError(`${vcpus} processors are not what the machine takes`, `Give it 1 to ${VCPUS_MAXIMUM}.`);
   checkMemorySize(memorySize);
-  for (const [cap, name] of [
-    [KVM_CAP_IRQCHIP, "interrupt controllers"],
-    [KVM_CAP_IRQ_ROUTING, "interrupt routing"],
-    [KVM_CAP_PIT2, "interval timer"],
-  ] as const) {
-    if (engine.checkExtension(cap) === 0)
-      throw new UserError(`the engine "${engine.name}" has no ${name} of its own`, "Choose another engine.");
-  }
 }
 
 function createVm(engine: Engine, { memorySize, boot }: MachineConfig): Vm {
@@ -312,9 +295,6 @@ function createVm(engine: Engine, { memorySize, boot }: MachineConfig): Vm {
   if (rom) addMemory(vm, ram.length, rom, readOnly);
   if (engine.checkExtension(KVM_CAP_SET_IDENTITY_MAP_ADDR) > 0) vm.setIdentityMapAddr(IDENTITY_MAP_ADDRESS);
   if (engine.checkExtension(KVM_CAP_SET_TSS_ADDR) > 0) vm.setTssAddr(TSS_ADDRESS);
-  vm.createIrqchip();
-  vm.createPit2(create(kvm_pit_config, { flags: KVM_PIT_SPEAKER_DUMMY }));
-  vm.setGsiRouting(boardRouting());
   return vm;
 }
 

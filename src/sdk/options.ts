@@ -2,6 +2,7 @@ import type { DiskFormat } from "../backend/block/open.ts";
 import { UserError } from "../base/assert.ts";
 import type { Arch } from "../image/catalog.ts";
 import type { Progress } from "../image/progress.ts";
+import type { IrqchipKind } from "../machine/interrupt-controllers.ts";
 import { checkMemorySize } from "../machine/memory-size.ts";
 import type { EngineName, JitMode } from "./engine.ts";
 import type { NetworkOptions } from "./network.ts";
@@ -71,6 +72,11 @@ export interface MachineOptions {
   readonly engine?: EngineName | undefined;
   /** "auto" by default. */
   readonly jit?: JitMode | undefined;
+  /**
+   * Where the interrupt controllers are: all in the engine, which is the default where it can, or there only the local APICs
+   * ("split", as on kernels without the others).
+   */
+  readonly irqchip?: IrqchipKind | undefined;
   /** Whether a write of V to port 0xf4 ends the machine with status (V << 1) | 1. */
   readonly debugExit?: boolean | undefined;
   /** Whether there is QEMU's pc-testdev: interrupt lines at port 0x2000, echo ports at 0xe0, memory at 0xff000000. */

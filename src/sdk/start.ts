@@ -25,6 +25,7 @@ export async function startMachine(options: MachineOptions = {}): Promise<Machin
       boot: files.boot,
       debugExit: options.debugExit,
       testDevice: options.testDevice,
+      irqchip: options.irqchip,
       onReset,
       vcpus: options.cpus,
     };

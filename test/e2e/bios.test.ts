@@ -1,19 +1,12 @@
 import { existsSync } from "node:fs";
 import { describe, expect, TestRunner, test } from "vitest";
 import { hostObstacle } from "../conformance/host-obstacle.ts";
+import { bootDisk } from "./boot-disk.ts";
 import { BIN, finished, scratchDirectory, start, tskvm } from "./tskvm.ts";
 
 const files = scratchDirectory();
 const FOLDER = "/usr/share/seabios";
 const missing = existsSync(`${FOLDER}/bios.bin`) ? undefined : "needs SeaBIOS (Debian's package seabios)";
-
-/** A disk that begins with a boot sector, which writes to the debug-exit port. */
-function bootDisk(status: number): Uint8Array {
-  const disk = new Uint8Array(1 << 20);
-  disk.set([0xb0, status, 0xe6, 0xf4, 0xf4]); // mov al, status; out 0xf4, al; hlt
-  disk.set([0x55, 0xaa], 510);
-  return disk;
-}
 
 describe.each(["wasm", "host"])("SeaBIOS on the engine %s", (engine) => {
   const run = (...args: string[]) => ["run", "--engine", engine, "-m", "64M", ...args];

@@ -13,14 +13,13 @@ import { CPU_SIZE } from "../../src/isa/state.ts";
 import { Board } from "../../src/machine/board.ts";
 import { ExitLoop } from "../../src/machine/exit-loop.ts";
 import { GsiLine } from "../../src/machine/gsi-line.ts";
-import { boardRouting } from "../../src/machine/irq-routing.ts";
+import { createControllers } from "../../src/machine/interrupt-controllers.ts";
 import { SecondaryVcpus } from "../../src/machine/secondary-vcpus.ts";
-import { captureIrqchip, captureVcpu, restoreIrqchip, restoreVcpu } from "../../src/machine/vcpu-state.ts";
+import { captureVcpu, restoreVcpu } from "../../src/machine/vcpu-state.ts";
 import { KVM_MP_STATE_HALTED } from "../../src/spec/kvm/vcpu-struct.ts";
 import {
   KVM_MEM_LOG_DIRTY_PAGES,
   KVM_MEM_READONLY,
-  kvm_pit_config,
   kvm_userspace_memory_region,
 } from "../../src/spec/kvm/vm-struct.ts";
 import { ROOT } from "../isa/root.ts";
@@ -77,16 +76,14 @@ export class GuestMachine {
     this.#engine = new WasmEngine(modules, this.clock, new SeededRandom(1));
     this.vm = this.#engine.createVm({ maxMemory: 4 * MIB });
     this.#readOnly = this.#addSlots();
-    this.vm.createIrqchip();
-    this.vm.createPit2(create(kvm_pit_config));
-    this.vm.setGsiRouting(boardRouting());
+    const controllers = createControllers(this.vm, "engine", this.clock);
     this.vcpu = this.vm.createVcpu(0);
     this.vcpu.setCpuid2(this.#engine.getSupportedCpuid());
     this.vm.createVcpu(1).setCpuid2(this.#engine.getSupportedCpuid());
     this.board = this.#makeBoard();
-    this.#loop = new ExitLoop(this.vcpu, new SecondaryVcpus([], []), this.board, this.vm.memory);
+    this.#loop = new ExitLoop(this.vcpu, new SecondaryVcpus([], []), controllers, this.board, this.vm.memory);
     this.clock.onLimit = () => this.vcpu.kick();
-    this.#powerOn = { vcpu: captureVcpu(this.#engine, this.vcpu), irqchip: captureIrqchip(this.vm) };
+    this.#powerOn = { vcpu: captureVcpu(this.#engine, this.vcpu), restoreIrqchip: controllers.capture() };
     this.#other = new Uint8Array(this.vm.wasmMemory.buffer, this.vm.plan.vcpu(1).base, CPU_SIZE);
     this.#otherBefore = this.#other.slice();
   }
@@ -97,7 +94,7 @@ export class GuestMachine {
     this.#loop.complete();
     this.board.reset();
     restoreVcpu(this.vcpu, this.#powerOn.vcpu);
-    restoreIrqchip(this.vm, this.#powerOn.irqchip);
+    this.#powerOn.restoreIrqchip();
     for (const { gpa, size, flags } of SLOTS)
       if (flags !== KVM_MEM_READONLY) this.vm.memory.write(gpa, new Uint8Array(size));
   }

@@ -66,6 +66,40 @@ export function startProcessors(count: number): Code {
   return [...store32(0x7000, 0), ...put, ...start, ...wait, 0x75, -(wait.length + 2) & 0xff];
 }
 
+/** The first instructions of a program: an interrupt line that stays high interrupts `count` times by the I/O APIC, each "L" on COM1. */
+export function levelInterrupts(count: number): Code {
+  const [vector, line, counter] = [0x50, 11, 0x7000];
+  const setLine = (level: number) => [...movDx(0x2000 + line), ...movAl(level), ...outDxAl];
+  const eoi = store32(0xfee0_00b0, 0);
+  const sleep = [0xfb, 0xf4, ...jmpShort(-3)]; // sti; hlt; jmp hlt
+  const ioapic = (register: number, value: number) => [
+    ...store32(0xfec0_0000, register),
+    ...store32(0xfec0_0010, value),
+  ];
+  const setUp = (handler: number): Code => [
+    ...[0xbc, ...imm32(0x9000)], // mov esp
+    ...store32(0x6008, 0xffff),
+    ...store32(0x600c, 0xcf_9b00), // the descriptor of CS
+    ...[...store32(0x6100, 0x6000_000f), ...store32(0x6104, 0)],
+    ...[...store32(0x6110, 0x5000_07ff), ...store32(0x6114, 0)],
+    ...[0x0f, 0x01, 0x15, ...imm32(0x6100), 0x0f, 0x01, 0x1d, ...imm32(0x6110)], // lgdt; lidt
+    ...store32(0x5000 + 8 * vector, 0x8_0000 | (handler & 0xffff)),
+    ...store32(0x5004 + 8 * vector, (handler & 0xffff_0000) | 0x8e00),
+    ...store32(counter, 0),
+    ...[...store32(0xfee0_00f0, 0x1ff), ...store32(0xfee0_0350, 0x1_0000)], // LINT0 is masked: nothing of the PIC
+    ...[...ioapic(0x11 + 2 * line, 0), ...ioapic(0x10 + 2 * line, 0x8000 | vector)],
+    ...setLine(1),
+  ];
+  const again = [...eoi, ...sleep];
+  const handler = [
+    ...print("L"),
+    ...[0xff, 0x05, ...imm32(counter), 0x83, 0x3d, ...imm32(counter), count], // inc [counter]; cmp [counter], count
+    ...[0x74, again.length, ...again], // je
+  ];
+  const start = setUp(0).length + sleep.length;
+  return [...setUp(ENTRY + start), ...sleep, ...handler, ...setLine(0), ...eoi];
+}
+
 /** A kernel file of these instructions. */
 export function program(...code: readonly Code[]): Uint8Array {
   return elf(32, ENTRY, [pvhNote(ENTRY, 32), { paddr: ENTRY, bytes: Uint8Array.from(code.flat()) }]);

@@ -3,8 +3,9 @@ import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, type TestContext, test } from "vitest";
-import { KVM_CAP_IRQCHIP, KVM_CAP_PIT2 } from "../../spec/kvm/capability.ts";
+import { KVM_CAP_IRQCHIP, KVM_CAP_PIT2, KVM_CAP_SPLIT_IRQCHIP } from "../../spec/kvm/capability.ts";
 import { KVM_API_VERSION } from "../../spec/kvm/ioctl.ts";
+import { loadFfi } from "./ffi.ts";
 import type { ProbeResult } from "./probe.ts";
 import { deviceIsOpen, judgeEngine, surveyHost, type Verdict } from "./survey.ts";
 
@@ -53,6 +54,14 @@ function skipIfPrivate(context: TestContext): void {
   }
 }
 
+function skipWithoutKoffi(context: TestContext): void {
+  try {
+    loadFfi();
+  } catch (error) {
+    context.skip(true, `the kernel cannot be called: ${error}`);
+  }
+}
+
 /** A group of this machine that has a name. */
 function someGroup(): { name: string; gid: number } {
   const lines = readFileSync("/etc/group", "latin1").split("\n");
@@ -90,6 +99,7 @@ describe("survey of the host's KVM", () => {
 
   test("a device without a module: the module is what is missing", (context) => {
     const path = node(context, "no-module", NO_DRIVER, 0o666);
+    skipWithoutKoffi(context);
     const { usable, reason, remedy } = surveyHost(path);
     expect([usable, reason]).toEqual([false, expect.stringContaining("no module of KVM behind it")]);
     expect(remedy).toMatch(/modprobe|nested|firmware/);
@@ -97,6 +107,7 @@ describe("survey of the host's KVM", () => {
 
   test("a device that is none of KVM's: the kernel's own refusal", (context) => {
     context.skip(!linux, elsewhere);
+    skipWithoutKoffi(context);
     const { usable, reason, remedy } = surveyHost("/dev/null");
     expect([usable, reason]).toEqual([false, expect.stringContaining("KVM_GET_API_VERSION: ENOTTY")]);
     expect(remedy).toContain("dmesg");
@@ -105,19 +116,21 @@ describe("survey of the host's KVM", () => {
 
 describe("a KVM that can be asked", () => {
   const judge = (probe: ProbeResult, absent: readonly number[] = [], version = KVM_API_VERSION): Verdict =>
-    judgeEngine(
-      { getApiVersion: () => version, checkExtension: (cap) => (absent.includes(cap) ? 0 : 1) },
-      () => probe,
-    );
+    judgeEngine({ getApiVersion: () => version, checkExtension: (cap) => (absent.includes(cap) ? 0 : 1) }, () => probe);
 
   test("is usable if the probe guest runs", () => {
     expect(judge({ verdict: "runs" })).toMatchObject({ usable: true, probe: { verdict: "runs" } });
   });
 
   test("names the capabilities that it lacks", () => {
-    const { usable, reason, remedy, missing } = judge({ verdict: "runs" }, [KVM_CAP_IRQCHIP, KVM_CAP_PIT2]);
-    expect([usable, reason]).toEqual([false, expect.stringMatching(/lacks KVM_CAP_IRQCHIP, KVM_CAP_PIT2/)]);
-    expect([remedy, missing]).toEqual([expect.stringContaining("kernel"), ["KVM_CAP_IRQCHIP", "KVM_CAP_PIT2"]]);
+    const absent = [KVM_CAP_PIT2, KVM_CAP_SPLIT_IRQCHIP];
+    const { usable, reason, remedy, missing } = judge({ verdict: "runs" }, absent);
+    expect([usable, reason]).toEqual([false, expect.stringMatching(/lacks KVM_CAP_PIT2, KVM_CAP_SPLIT_IRQCHIP/)]);
+    expect([remedy, missing]).toEqual([expect.stringContaining("kernel"), ["KVM_CAP_PIT2", "KVM_CAP_SPLIT_IRQCHIP"]]);
+  });
+
+  test("needs no interrupt controllers but the local APICs", () => {
+    expect(judge({ verdict: "runs" }, [KVM_CAP_IRQCHIP, KVM_CAP_PIT2])).toMatchObject({ usable: true });
   });
 
   test.each<[string, ProbeResult, RegExp]>([

@@ -9,6 +9,8 @@ import {
   KVM_CAP_IRQCHIP,
   KVM_CAP_MP_STATE,
   KVM_CAP_PIT2,
+  KVM_CAP_SIGNAL_MSI,
+  KVM_CAP_SPLIT_IRQCHIP,
   KVM_CAP_USER_MEMORY,
 } from "../../spec/kvm/capability.ts";
 import { EACCES, EBUSY, ENODEV, ENXIO, EPERM } from "../../spec/kvm/errno.ts";
@@ -17,16 +19,26 @@ import { HostEngine } from "./engine.ts";
 import { loadFfi } from "./ffi.ts";
 import { type ProbeResult, probe } from "./probe.ts";
 
-/** What a machine of ours needs of a KVM. */
+/** What a machine of ours needs of a KVM, besides interrupt controllers. */
 const NEEDED: readonly (readonly [name: string, cap: number])[] = [
   ["KVM_CAP_USER_MEMORY", KVM_CAP_USER_MEMORY],
   ["KVM_CAP_IMMEDIATE_EXIT", KVM_CAP_IMMEDIATE_EXIT],
-  ["KVM_CAP_IRQCHIP", KVM_CAP_IRQCHIP],
   ["KVM_CAP_IRQ_ROUTING", KVM_CAP_IRQ_ROUTING],
-  ["KVM_CAP_PIT2", KVM_CAP_PIT2],
   ["KVM_CAP_EXT_CPUID", KVM_CAP_EXT_CPUID],
   ["KVM_CAP_MP_STATE", KVM_CAP_MP_STATE],
 ];
+
+/** In a kernel that is built without PIC, I/O APIC and PIT there are the local APICs still. */
+const CONTROLLERS = [
+  [
+    ["KVM_CAP_IRQCHIP", KVM_CAP_IRQCHIP],
+    ["KVM_CAP_PIT2", KVM_CAP_PIT2],
+  ],
+  [
+    ["KVM_CAP_SPLIT_IRQCHIP", KVM_CAP_SPLIT_IRQCHIP],
+    ["KVM_CAP_SIGNAL_MSI", KVM_CAP_SIGNAL_MSI],
+  ],
+] as const;
 
 /** Linux names a module of KVM after what it builds on. */
 const MODULES = ["kvm_intel", "kvm_amd", "kvm_pvm"] as const;
@@ -68,9 +80,9 @@ export function deviceIsOpen(path = "/dev/kvm"): boolean {
 
 function judge(path: string): Verdict {
   try {
+    if (process.platform === "linux" && !existsSync(path)) return noDevice(path);
+    if (process.platform === "linux" && !deviceIsOpen(path)) return noPermission(path);
     loadFfi();
-    if (!existsSync(path)) return noDevice(path);
-    if (!deviceIsOpen(path)) return noPermission(path);
     const engine = new HostEngine(path);
     try {
       return judgeEngine(engine, () => probe(engine));
@@ -114,7 +126,9 @@ export function judgeEngine(
   const version = engine.getApiVersion();
   if (version !== KVM_API_VERSION)
     return no(`Its API version is ${version}, not ${KVM_API_VERSION}.`, "Use Linux 2.6.22 or newer.");
-  const missing = NEEDED.filter(([, cap]) => engine.checkExtension(cap) === 0).map(([name]) => name);
+  const lacks = ([, cap]: readonly [string, number]) => engine.checkExtension(cap) === 0;
+  const controllers = CONTROLLERS.some((each) => !each.some(lacks)) ? [] : CONTROLLERS.flat();
+  const missing = [...NEEDED, ...controllers].filter(lacks).map(([name]) => name);
   if (missing.length > 0) return { ...no(`It lacks ${missing.join(", ")}.`, "Use a newer kernel."), missing };
   const found = runProbe();
   if (found.verdict === "runs") return { usable: true, reason: "A 64-bit guest runs.", remedy: "", probe: found };
