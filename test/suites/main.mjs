@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { decoderTables } from "./decoder-tables.mjs";
 import { kselftest } from "./kselftest.mjs";
 import { kvmUnitTests } from "./kvm-unit-tests.mjs";
+import { paranoia, qemuTcg } from "./native-programs.mjs";
 import { improvements, mergeTables, readTable, regressions, writeTable } from "./results.mjs";
 import { singleStep } from "./single-step.mjs";
 import { counts, runEntries } from "./suite.mjs";
@@ -25,8 +26,12 @@ tables of test/suites/results.
   --test-i386 DIR        A built test-i386.
   --testfloat DIR        A built Berkeley TestFloat.
   --decoder-tables DIR   The Linux kernel's tools/perf/arch/x86/tests.
-  --single-step DIR      Real-mode vectors of an 80286: v1_real_mode of
-                         SingleStepTests/80286.
+  --paranoia DIR         Builds of the C version of Kahan's paranoia.
+  --qemu-tcg DIR         Folders i386 and x86_64 of the programs of QEMU's
+                         tests/tcg, built.
+  --single-step DIR      Real-mode vectors of an 80286 or 8086: v1_real_mode of
+                         SingleStepTests/80286, v1_binary of
+                         SingleStepTests/8086; may be repeated.
   --deadline SECONDS     For each entry and machine, instead of what the entry is
                          granted.
   --no-qemu              Only tskvm.
@@ -43,7 +48,9 @@ const { values, positionals } = parseArgs({
     "test-i386": { type: "string" },
     testfloat: { type: "string" },
     "decoder-tables": { type: "string" },
-    "single-step": { type: "string" },
+    "single-step": { type: "string", multiple: true, default: [] },
+    "qemu-tcg": { type: "string" },
+    paranoia: { type: "string" },
     deadline: { type: "string" },
     "no-qemu": { type: "boolean", default: false },
     json: { type: "string" },
@@ -94,7 +101,9 @@ const suites = [
   ...(values.test386 === undefined ? [] : [test386(values.test386)]),
   ...(values.kselftest === undefined ? [] : kselftest(values.kselftest)),
   ...(values["decoder-tables"] === undefined ? [] : [decoderTables(values["decoder-tables"])]),
-  ...(values["single-step"] === undefined ? [] : [singleStep(values["single-step"])]),
+  ...values["single-step"].map(singleStep),
+  ...(values.paranoia === undefined ? [] : [paranoia(values.paranoia)]),
+  ...(values["qemu-tcg"] === undefined ? [] : qemuTcg(values["qemu-tcg"])),
   ...(values.testfloat === undefined ? [] : [testfloat(values.testfloat)]),
   ...(values["test-i386"] === undefined ? [] : [testI386(values["test-i386"])]),
 ];

@@ -31,7 +31,7 @@ export const registerNames = /** @type {const} */ ([
 /**
  * @typedef {object} Vector
  * @property {string} name the instruction's text
- * @property {number} length bytes of the instruction
+ * @property {Uint8Array} bytes the instruction's and, of an 80286, the HLT behind it
  * @property {State} initial
  * @property {State} final
  * @property {number | undefined} exception its vector, if there is one
@@ -69,11 +69,16 @@ const viewOf = (data) => new DataView(data.buffer, data.byteOffset, data.byteLen
 /** @param {Uint8Array} data @returns {Vector} */
 function vectorOf(data) {
   /** @type {Vector} */
-  const vector = { name: "", length: 0, initial: emptyState(), final: emptyState(), exception: undefined };
+  const vector = {
+    name: "",
+    bytes: new Uint8Array(0),
+    initial: emptyState(),
+    final: emptyState(),
+    exception: undefined,
+  };
   for (const { tag, data: part } of chunks(data)) {
     if (tag === "NAME") vector.name = String.fromCharCode(...part.subarray(4));
-    // The bytes end with the HLT behind the instruction.
-    if (tag === "BYTS") vector.length = viewOf(part).getUint32(0, true) - 1;
+    if (tag === "BYTS") vector.bytes = part.subarray(4);
     if (tag === "INIT") vector.initial = stateOf(part);
     if (tag === "FINA") vector.final = stateOf(part);
     if (tag === "EXCP") vector.exception = part[0];

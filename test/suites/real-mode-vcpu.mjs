@@ -12,9 +12,12 @@ import { kvm_userspace_memory_region } from "../../dist/spec/kvm/vm-struct.js";
 /** @typedef {import("./moo.mjs").RegisterName} RegisterName */
 /** @typedef {Record<RegisterName, number>} Registers */
 
-const memorySize = 0x20_0000;
+const mebibyte = 0x10_0000;
+const memorySize = 2 * mebibyte;
 const general = /** @type {const} */ (["ax", "bx", "cx", "dx", "sp", "bp", "si", "di"]);
 const segments = /** @type {const} */ (["cs", "ss", "ds", "es"]);
+
+const hlt = 0xf4;
 
 /** The instructions of a vector end long before; a loop does not. */
 const exitsLimit = 1000;
@@ -23,13 +26,21 @@ const exitsLimit = 1000;
 const moduleAt = (path) => new WebAssembly.Module(readFileSync(new URL(`../../dist/${path}`, import.meta.url)));
 
 export class RealModeVcpu {
-  constructor() {
+  /** @param {number} addressMask of a bus of 20 bits, on which memory is again at 1 MiB what it is at 0, or of more */
+  constructor(addressMask) {
     const modules = { helpers: moduleAt("isa/helpers.wasm"), interpreter: moduleAt("engine/wasm/interpreter.wasm") };
     const engine = new WasmEngine(modules, new ManualClock(), new SeededRandom(1));
     const vm = engine.createVm({ maxMemory: memorySize });
-    const memory = { slot: 0, guest_phys_addr: 0, memory_size: memorySize, userspace_addr: vm.mmap(memorySize) };
-    vm.setUserMemoryRegion(create(kvm_userspace_memory_region, memory));
+    const userspace_addr = vm.mmap(memorySize);
+    const slot = (/** @type {number} */ number, /** @type {number} */ guest_phys_addr, memory_size = memorySize) => {
+      const memory = { slot: number, guest_phys_addr, memory_size, userspace_addr };
+      vm.setUserMemoryRegion(create(kvm_userspace_memory_region, memory));
+    };
+    if (addressMask < mebibyte) for (const number of [0, 1]) slot(number, number * mebibyte, mebibyte);
+    else slot(0, 0);
     this.memory = vm.memory;
+    // whatever goes astray halts
+    for (let address = 0; address < memorySize; address++) vm.memory.writeU8(address, hlt);
     this.vcpu = vm.createVcpu(0);
     this.vcpu.setCpuid2(engine.getSupportedCpuid());
     this.exit = new ExitView(this.vcpu.kvmRun);

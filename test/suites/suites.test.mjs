@@ -1,11 +1,13 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { bootDisk } from "./boot-disk.mjs";
+import { changedSince8086 } from "./changed-since.mjs";
 import { judge as judgeTable, parseTable } from "./decoder-tables.mjs";
 import { judge as judgeSelftest } from "./kselftest.mjs";
 import { judge, modelOf } from "./kvm-unit-tests.mjs";
 import { readOutcomes } from "./linux-guest.mjs";
 import { readMoo } from "./moo.mjs";
+import { judge as judgeNative } from "./native-programs.mjs";
 import { realModeKernel } from "./real-mode-kernel.mjs";
 import { improvements, mergeTables, regressions } from "./results.mjs";
 import { runEntries } from "./suite.mjs";
@@ -43,6 +45,52 @@ describe("the list of entries", () => {
 test("an entry's processor lacks what the entry takes away", () => {
   expect(modelOf(["-cpu", "qemu64,-x2apic,-pcid,+invpcid"])).toMatch(/,-pcid,\+invpcid,.*,-x2apic$/);
   expect(modelOf(["-cpu", "Opteron_G1,vendor=AuthenticAMD"])).toBe("qemu64");
+});
+
+describe("a program that this machine judges", () => {
+  const judged = (/** @type {string} */ text, /** @type {string} */ native, name = "sha1") =>
+    judgeNative({ status: 0, output: gzipSync(text).toString("base64") }, native, name);
+
+  test("passes if output and status are this machine's", () => {
+    expect(judged("a\nstatus 0\n", "a\nstatus 0\n")).toEqual(pass);
+    expect(judged("b\nstatus 0\n", "a\nstatus 0\n")).toMatchObject({ verdict: "fail", failures: ["a"] });
+    expect(judged("a\nb\nstatus 0\n", "a\nstatus 0\n").verdict).toBe("fail");
+    expect(judgeNative({ status: undefined, output: "" }, "", "sha1").reason).toBe("does not end");
+  });
+
+  test("passes by its status alone if it prints addresses", () => {
+    expect(judged("0x1000\nstatus 0\n", "0x2000\nstatus 0\n", "test-mmap")).toEqual(pass);
+    expect(judged("0x1000\nstatus 1\n", "0x1000\nstatus 0\n", "test-mmap").verdict).toBe("fail");
+  });
+});
+
+describe("vectors of an 8086", () => {
+  const vector = (/** @type {number[]} */ bytes, registers = {}) => ({
+    name: "",
+    bytes: Uint8Array.from(bytes),
+    initial: { registers: { cs: 0x100, ss: 0x2000, ds: 0x3000, es: 0x4000, ...registers }, memory: [] },
+    final: { registers: {}, memory: [] },
+    exception: undefined,
+  });
+
+  test.each([
+    ["PUSH SP", [0x54], {}, true],
+    ["PUSH AX", [0x50], {}, false],
+    ["a shift by 32", [0xd2, 0xe0], { cx: 32 }, true],
+    ["a shift by 31", [0xd2, 0xe0], { cx: 31 }, false],
+    ["REP IDIV", [0xf3, 0xf6, 0xfb], {}, true],
+    ["DAA of 9AH with AF", [0x27], { ax: 0x9a, flags: 0x10 }, true],
+    ["DAA of 9AH with AF and CF", [0x27], { ax: 0x9a, flags: 0x11 }, false],
+    ["an override before POP CS", [0x2e, 0x0f], {}, true],
+  ])("%s", (_, bytes, registers, changed) => {
+    expect(changedSince8086(vector(bytes, registers))).toBe(changed);
+  });
+
+  test("a word at the end of its segment", () => {
+    const wraps = vector([0x8b, 0x07]);
+    wraps.initial.memory.push(/** @type {never} */ ([0x3ffff, 1]), /** @type {never} */ ([0x30000, 2]));
+    expect(changedSince8086(wraps)).toBe(true);
+  });
 });
 
 test("a boot disk holds a kernel's segments where its boot sector finds them", () => {
@@ -187,7 +235,7 @@ test("a MOO file's vectors have registers, memory and exception", () => {
   expect(readMoo(file, 10)).toEqual([
     {
       name: "nop",
-      length: 1,
+      bytes: Uint8Array.of(0x90, 0xf4),
       initial: { registers: { ax: 0x1234, bx: 7 }, memory: [[0x10000, 5]] },
       final: { registers: {}, memory: [] },
       exception: 13,
