@@ -48,6 +48,19 @@ const EXPLANATIONS: readonly Explanation[] = [
     holds: ({ what, form }) => what !== "length" && /^0F 1[AB]$/.test(form?.row.opcode ?? ""),
   },
   {
+    why: "hints and reads of the shadow stack that the processor has not are the NOP that they were reserved from [SDM 2D table A-3; APM 3 PREFETCH]",
+    holds: ({ what, form }) =>
+      what === "mnemonic" && form?.row.mnemonic === "NOP" && /^0F (0D|1C|1E)$/.test(form?.row.opcode ?? ""),
+  },
+  {
+    why: "Zydis reads WBNOINVD as the WBINVD that it is for a processor without it [SDM 2D WBNOINVD]",
+    holds: (one) => one.what === "mnemonic" && mnemonicOf(one) === "WBNOINVD" && isNamed(one, /^wbinvd$/),
+  },
+  {
+    why: "D9 D8 to DF are FSTP, which Zydis gives a name of its own [APM 5 A.3]",
+    holds: (one) => one.what === "mnemonic" && mnemonicOf(one) === "FSTP" && isNamed(one, /^fstpnce$/),
+  },
+  {
     why: "the register operand of a NOP has no meaning and is left out [SDM 2B NOP]",
     holds: (one) => one.what === "registers" && mnemonicOf(one) === "NOP",
   },

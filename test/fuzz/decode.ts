@@ -9,6 +9,7 @@ import { NativeProgram } from "../isa/native.ts";
 import { Random } from "../isa/random.ts";
 import { explainDecoding } from "./decode-differences.ts";
 import { count, cover, instances, newReport, type Report, seedOf, type Task } from "./report.ts";
+import { zydisName } from "./zydis-names.ts";
 
 const BATCH = 20_000;
 const BYTES = 15;
@@ -38,7 +39,7 @@ export function buildZydis(): NativeProgram | string {
   return NativeProgram.build("test/fuzz/zydis.c", ["-lZydis"]);
 }
 
-/** Random byte strings and encodings of the table, decoded here and by Zydis: length, legality, operands. */
+/** Random byte strings and encodings of the table, decoded here and by Zydis: length, legality, mnemonic, operands. */
 export function fuzzDecoder(task: Task): Report {
   const zydis = buildZydis();
   if (typeof zydis === "string") throw new Error(`Zydis is no judge here: ${zydis}`);
@@ -130,6 +131,7 @@ function compareOne({ size, bytes }: Sample, theirs: Decoding | undefined, repor
 function difference(ours: Instruction, theirs: Decoding): string | undefined {
   if (ours.length !== theirs.length) return "length";
   const form = formOf(ours);
+  if (zydisName(ours) !== theirs.mnemonic) return "mnemonic";
   if (form.operands.some(({ kind }) => kind === "string")) return undefined;
   if (form.memory && theirs.memory !== "-" && memoryText(ours, hasVectorIndex(form)) !== normalMemory(theirs.memory))
     return "memory";
