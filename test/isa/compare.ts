@@ -136,13 +136,19 @@ function compareImages(want: UserState, have: UserState, check: Check): void {
   check("rip", want.rip, have.rip);
   for (let n = 0; n < (size === 64 ? 16 : 8); n++)
     check(REGISTERS[n]!, BigInt.asUintN(size, want.gpr[n]!), BigInt.asUintN(size, have.gpr[n]!));
-  for (const [n, name] of SELECTORS.entries()) check(name, want.selectors[n]!, have.selectors[n]!);
+  for (const [n, name] of SELECTORS.entries())
+    check(name, withoutNullLevel(want.selectors[n]!), withoutNullLevel(have.selectors[n]!));
   if (size === 64) {
     for (const name of ["fsBase", "gsBase"] as const)
       check(name, want.view.getBigUint64(IMAGE[name], true), have.view.getBigUint64(IMAGE[name], true));
   }
   compareVectors(want, have, check);
   for (const [n, byte] of want.windows.entries()) check(`window byte ${n}`, byte, have.windows[n]!);
+}
+
+/** The return from the kernel that the harness needs makes every null selector 0. [APM 3 IRET] */
+function withoutNullLevel(selector: number): number {
+  return selector < 4 ? 0 : selector;
 }
 
 function compareVectors(want: UserState, have: UserState, check: Check): void {

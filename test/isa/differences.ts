@@ -10,7 +10,7 @@ import type { Raised } from "./program.ts";
  */
 
 const KERNEL = "enters the kernel, which acts on it";
-const SEGMENT = "loads a segment register from the kernel's descriptor tables";
+const SEGMENT = "goes to code of a segment that the program names, which may have another size";
 const TABLES = "reads descriptor tables or system registers, which the kernel fills";
 const MACHINE = "reads clocks, counters or identification of the machine";
 const APPROXIMATE = "gives an approximation; only its greatest error is architectural [SDM 2B RCPPS, RSQRTPS]";
@@ -36,25 +36,15 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   SYSRET: KERNEL,
   VMCALL: KERNEL,
   VMMCALL: KERNEL,
-  LDS: SEGMENT,
-  LES: SEGMENT,
-  LFS: SEGMENT,
-  LGS: SEGMENT,
-  LSS: SEGMENT,
   CALLF: SEGMENT,
   JMPF: SEGMENT,
   RETF: SEGMENT,
   IRET: SEGMENT,
-  LAR: TABLES,
-  LSL: TABLES,
-  VERR: TABLES,
-  VERW: TABLES,
   SGDT: TABLES,
   SIDT: TABLES,
   SLDT: TABLES,
   STR: TABLES,
   SMSW: TABLES,
-  XGETBV: TABLES,
   XSETBV: TABLES,
   RDTSC: MACHINE,
   RDTSCP: MACHINE,
@@ -109,15 +99,7 @@ export function missingFeature(form: Form, features: ReadonlySet<string>): strin
 
 /** Whether programs may have instructions of a form, on a processor of these features. */
 export function isComparable(form: Form, features: ReadonlySet<string>): boolean {
-  if (missingFeature(form, features) || form.row.mnemonic.replace(/^V(?=RCP|RSQRT)/, "") in EXCLUDED) return false;
-  return !writesSegment(form);
-}
-
-/** MOV to a segment register and POP of one. */
-function writesSegment(form: Form): boolean {
-  const [first] = form.operands;
-  if (first === undefined || !("file" in first) || first.file !== "segment") return false;
-  return form.row.mnemonic !== "PUSH";
+  return !missingFeature(form, features) && !(form.row.mnemonic.replace(/^V(?=RCP|RSQRT)/, "") in EXCLUDED);
 }
 
 /** Something that a processor may do one way or another when an instruction raises an exception, so that it is not compared. */

@@ -7,6 +7,7 @@ import { CODE, CODE_BYTES, CODE_PAGES, DATA, FS_BASE, GS_BASE, PAGE, WINDOW_BYTE
 import type { UserProgram, UserState } from "./program.ts";
 import type { Random } from "./random.ts";
 import { randomState, randomTarget } from "./random-state.ts";
+import { SELECTORS, usesSelector } from "./selectors.ts";
 
 const ATTEMPTS = 50;
 const MAX_INSTRUCTIONS = 4;
@@ -143,6 +144,8 @@ export class ProgramGenerator {
     }
     if (form.rep !== "none" && this.#insn.addressSize === 32) this.#clearUpperHalves();
     if (FLAG_RESTORERS.has(mnemonic)) this.#tameFlags();
+    if (usesSelector(form)) this.#plantSelector(form);
+    if (mnemonic === "XGETBV" && random.chance(50)) gpr[GPR.rcx] = BigInt(2 + random.below(3));
     if (/^(CALL|JMP|RET)$/.test(mnemonic) && random.chance(80)) this.#plantTarget(form);
   }
 
@@ -166,6 +169,17 @@ export class ProgramGenerator {
     this.#pinned.add(GPR.rsp);
     const view = windowView(this.#state);
     for (let at = 64; at < 128; at += 8) view.setBigUint64(at, BigInt(this.#random.u32() & HARMLESS_FLAGS), true);
+  }
+
+  /** Puts selectors where they may be found. */
+  #plantSelector(form: Form): void {
+    const view = windowView(this.#state);
+    for (let at = 0; at < WINDOW_BYTES; at += 2) view.setUint16(at, this.#random.pick(SELECTORS), true);
+    const { rm } = this.#insn;
+    if (form.memory || this.#pinned.has(rm) || rm === GPR.rsp) return;
+    const high = this.#random.chance(50) ? this.#random.u64() : 0n;
+    const value = (high & ~0xffffn) | BigInt(this.#random.pick(SELECTORS));
+    this.#state.gpr[rm] = BigInt.asUintN(this.#bits, value);
   }
 
   /** Puts an address of code where an indirect jump finds it. */

@@ -100,9 +100,11 @@ export class Guest {
     resetState(cells);
     cells.setNumber(segmentOffset("tr") + SEGMENT.base, TSS);
     cells.setI32(segmentOffset("tr") + SEGMENT.limit, TSS_LIMIT);
-    cells.setNumber(CPU.gdtrBase, TSS + GDT_OFFSET);
+    cells.setWide(CPU.gdtrBase, GDT_OFFSET, TSS / 2 ** 32);
+    cells.setI32(segmentOffset("ldtr") + SEGMENT.attributes, UNUSABLE);
+    cells.setI32(segmentOffset("ldtr") + SEGMENT.limit, 0);
     cells.setI32(CPU.gdtrLimit, 8 * GDT_ENTRIES - 1);
-    cells.setNumber(CPU.idtrBase, TSS + IDT_OFFSET);
+    cells.setWide(CPU.idtrBase, IDT_OFFSET, TSS / 2 ** 32);
     cells.setI32(CPU.idtrLimit, IDT_BYTES - 1);
     cells.setI32(CPU.codeMap, CODE_MAP);
     cells.setI32(CPU.codeMapMask, CODE_MAP_ENTRIES - 1);

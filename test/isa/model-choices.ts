@@ -2,6 +2,7 @@ import { EFLAGS, GPR } from "../../src/isa/state.ts";
 import { formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { Moment } from "./moment.ts";
+import { loadsSegment, namesProcessor, usesSelector } from "./selectors.ts";
 
 /** What the manual lets a processor's model decide, with results that a program could go on with: such a program is not compared. */
 interface Choice {
@@ -28,7 +29,57 @@ function pushesOverZeros(moment: Moment): boolean {
 const isSegmentPush = ({ row, operands }: Form): boolean =>
   row.mnemonic === "PUSH" && operands.some((o) => "file" in o && o.file === "segment");
 
+/** The selector that an instruction loads or looks up; undefined if it is where it cannot be read. */
+function selectorOf(form: Form, moment: Moment): number | undefined {
+  if (/^L[DEFGS]S$/.test(form.row.mnemonic)) return moment.dataWord(moment.address + BigInt(form.bits / 8));
+  if (form.row.mnemonic === "POP") return moment.dataWord(stackTop(moment));
+  return form.memory ? moment.dataWord(moment.address) : Number(moment.gpr(moment.insn.rm) & 0xffffn);
+}
+
+function stackTop(moment: Moment): bigint {
+  return BigInt.asUintN(moment.is64bit ? 64 : 32, moment.gpr(GPR.rsp));
+}
+
+/** Number of the segment register that is loaded, in the order of their encoding. */
+function loadedSegment({ row, operands }: Form, { insn }: Moment): number {
+  const pointed = ["LES", "", "LSS", "LDS", "LFS", "LGS"].indexOf(row.mnemonic);
+  const [first] = operands;
+  return pointed >= 0 ? pointed : first?.kind === "fixed" ? first.number : insn.reg & 7;
+}
+
+const SS = 2;
+const FS = 4;
+
 const CHOICES: readonly Choice[] = [
+  {
+    why: "the last descriptor of Linux's table has a number of the processor's [Linux, asm/segment.h, GDT_ENTRY_CPUNODE]",
+    holds: (form, moment) => usesSelector(form) && namesProcessor(selectorOf(form, moment) ?? 0),
+  },
+  {
+    why: "whether a null selector clears the base of FS and GS in 64-bit mode differs [APM 2 4.5.3; CPUID 80000021H.EAX bit 6]",
+    holds: (form, moment) =>
+      moment.is64bit && loadsSegment(form) && loadedSegment(form, moment) >= FS && (selectorOf(form, moment) ?? 4) < 4,
+  },
+  {
+    why: "the evaluator does not hold a single step back behind a load of SS [SDM 3A 6.8.3]",
+    holds: (form, moment) =>
+      (moment.eflags & EFLAGS.TF) !== 0 && loadsSegment(form) && loadedSegment(form, moment) === SS,
+  },
+  {
+    why: "POP of a segment register reads its 16 bits or the operand's size [SDM 2B POP]",
+    holds: (form, moment) =>
+      form.row.mnemonic === "POP" &&
+      loadsSegment(form) &&
+      (moment.dataByte(stackTop(moment)) === undefined || moment.dataByte(stackTop(moment) + 7n) === undefined),
+  },
+  {
+    why: "AMD has no far pointers with offsets of 64 bits [APM 3 LDS; SDM 2A LDS]",
+    holds: (form) => /^L[DEFGS]S$/.test(form.row.mnemonic) && form.bits === 64,
+  },
+  {
+    why: "XGETBV of 0 and 1 shows what the kernel enabled [SDM 2D XGETBV]",
+    holds: ({ row }, moment) => row.mnemonic === "XGETBV" && BigInt.asUintN(32, moment.gpr(GPR.rcx)) < 2n,
+  },
   {
     why: "SHLD and SHRD of 16 bits by more than 16: the destination is undefined [SDM 2B SHLD, SHRD]",
     holds: (form, moment) =>

@@ -55,6 +55,12 @@ export class Moment {
     return BigInt.asUintN(64, this.offset + this.#view.getBigUint64(this.#cpu + base, true));
   }
 
+  /** 16 bits of the data pages; undefined if they are elsewhere. */
+  dataWord(linear: bigint): number | undefined {
+    const [low, high] = [this.dataByte(linear), this.dataByte(linear + 1n)];
+    return low === undefined || high === undefined ? undefined : low | (high << 8);
+  }
+
   /** A byte of the data pages; undefined elsewhere. */
   dataByte(linear: bigint): number | undefined {
     return this.#data[Number(linear - BigInt(DATA))];

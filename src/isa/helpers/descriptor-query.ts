@@ -49,11 +49,14 @@ function accepts(cpu: i32, attributes: i32, query: i32): bool {
   return ((types >> (query + system_type(attributes))) & 1) != 0;
 }
 
+/** What LAR gives of a descriptor's second dword: the limit's upper bits too, which the SDM leaves undefined. [APM 3 LAR] */
+const ACCESS_RIGHTS: u64 = 0x00ffff00;
+
 /** LAR: the access rights with bit 32 set, or 0 when ZF is to be clear. */
 export function lar(cpu: i32, selector: i32): u64 {
   const descriptor = visible(cpu, selector & 0xffff);
   if (!descriptor || !accepts(cpu, attributes_of(descriptor), 0)) return 0;
-  return VISIBLE | (attributes_of(descriptor) as u64);
+  return VISIBLE | ((descriptor >> 32) & ACCESS_RIGHTS);
 }
 
 /** LSL: the limit in bytes with bit 32 set, or 0 when ZF is to be clear. */
