@@ -3,6 +3,7 @@ import { formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { Moment } from "./moment.ts";
 import type { Raised } from "./program.ts";
+import { storesPointers } from "./stored-pointers.ts";
 
 /**
  * What is not compared with the processor, and why. Two kinds: instructions whose outcome is the operating system's or the
@@ -13,9 +14,7 @@ const KERNEL = "enters the kernel, which acts on it";
 const SEGMENT = "goes to code of a segment that the program names, which may have another size";
 const TABLES = "reads descriptor tables or system registers, which the kernel fills";
 const MACHINE = "reads clocks, counters or identification of the machine";
-const APPROXIMATE = "gives an approximation; only its greatest error is architectural [SDM 2B RCPPS, RSQRTPS]";
 const TRANSCENDENTAL = "gives a result whose last digit is the model's own [SDM 1 8.3.10]";
-const STORES_POINTERS = "stores or loads the x87 instruction and operand pointers, which differ by model [SDM 1 8.1.8]";
 
 const COMPONENTS = "saves or restores the state components that the kernel enabled";
 
@@ -55,10 +54,6 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   RDPID: MACHINE,
   MONITOR: KERNEL_ONLY,
   MWAIT: KERNEL_ONLY,
-  RCPPS: APPROXIMATE,
-  RCPSS: APPROXIMATE,
-  RSQRTPS: APPROXIMATE,
-  RSQRTSS: APPROXIMATE,
   F2XM1: TRANSCENDENTAL,
   FYL2X: TRANSCENDENTAL,
   FYL2XP1: TRANSCENDENTAL,
@@ -67,12 +62,6 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   FSIN: TRANSCENDENTAL,
   FCOS: TRANSCENDENTAL,
   FSINCOS: TRANSCENDENTAL,
-  FNSAVE: STORES_POINTERS,
-  FRSTOR: STORES_POINTERS,
-  FNSTENV: STORES_POINTERS,
-  FLDENV: STORES_POINTERS,
-  FXSAVE: STORES_POINTERS,
-  FXRSTOR: STORES_POINTERS,
   XSAVE: COMPONENTS,
   XSAVEC: COMPONENTS,
   XSAVEOPT: COMPONENTS,
@@ -99,7 +88,7 @@ export function missingFeature(form: Form, features: ReadonlySet<string>): strin
 
 /** Whether programs may have instructions of a form, on a processor of these features. */
 export function isComparable(form: Form, features: ReadonlySet<string>): boolean {
-  return !missingFeature(form, features) && !(form.row.mnemonic.replace(/^V(?=RCP|RSQRT)/, "") in EXCLUDED);
+  return !missingFeature(form, features) && !(form.row.mnemonic in EXCLUDED);
 }
 
 /** Something that a processor may do one way or another when an instruction raises an exception, so that it is not compared. */
@@ -153,6 +142,16 @@ const FREEDOMS: readonly Freedom[] = [
   {
     why: "a store of 80 bits across pages may have written the first page when the second faults [SDM 3A 9.1.1]",
     holds: (form) => form.operands.some((o) => o.kind === "memory" && o.width === 10),
+    ignored: MEMORY,
+  },
+  {
+    why: "which byte of an area of 512 is reached first, and so the address of a page fault, is not said [SDM 2A FXSAVE]",
+    holds: ({ row }) => /^FX(SAVE|RSTOR)$/.test(row.mnemonic),
+    ignored: EXCEPTION,
+  },
+  {
+    why: "a store of x87 or SSE state across pages may have written the first page when the second faults [SDM 3A 9.1.1]",
+    holds: storesPointers,
     ignored: MEMORY,
   },
   {

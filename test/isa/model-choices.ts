@@ -3,6 +3,7 @@ import { formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { Moment } from "./moment.ts";
 import { loadsSegment, namesProcessor, usesSelector } from "./selectors.ts";
+import { movesState } from "./stored-pointers.ts";
 
 /** What the manual lets a processor's model decide, with results that a program could go on with: such a program is not compared. */
 interface Choice {
@@ -117,7 +118,12 @@ const CHOICES: readonly Choice[] = [
   {
     why: "MXCSR bit 17 is AMD's mask of misaligned exceptions, reserved for Intel [APM 1 4.2.2; SDM 2A LDMXCSR]",
     holds: ({ row }, moment) =>
-      /^V?LDMXCSR$/.test(row.mnemonic) && ((moment.dataByte(moment.address + 2n) ?? 0) & 2) !== 0,
+      /^(V?LDMXCSR|FXRSTOR)$/.test(row.mnemonic) &&
+      ((moment.dataByte(moment.address + (row.mnemonic === "FXRSTOR" ? 26n : 2n)) ?? 0) & 2) !== 0,
+  },
+  {
+    why: "which alignment x87 state needs when alignment is checked is not said [SDM 3A table 6-7]",
+    holds: (form, moment) => movesState(form) && (moment.eflags & EFLAGS.AC) !== 0,
   },
   {
     why: "MOVSXD to 16 bits reads 16 bits of memory for Intel and 32 for AMD [SDM 2B MOVSXD; APM 3 MOVSXD]",

@@ -46,6 +46,8 @@ function loadFxsave(cells: CpuCells, fxsave: DataView): void {
   cells.setI32(CPU.fop, fxsave.getUint16(FXSAVE.fop, true));
   cells.loadWide(CPU.fip, fxsave, FXSAVE.fip);
   cells.loadWide(CPU.fdp, fxsave, FXSAVE.fdp);
+  cells.setI32(CPU.fcs, 0);
+  cells.setI32(CPU.fds, 0);
   cells.setI32(CPU.mxcsr, fxsave.getInt32(FXSAVE.mxcsr, true));
   const bytes = new Uint8Array(fxsave.buffer, fxsave.byteOffset);
   for (let i = 0; i < 8; i++)
