@@ -3,10 +3,13 @@ import { create } from "../base/struct-layout.ts";
 import { bitmapWords } from "../memory/dirty-log.ts";
 import { MAX_MEMORY_SLOTS, MemorySlots } from "../memory/memory-slot.ts";
 import { SlotMemory } from "../memory/slot-memory.ts";
+import { KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 } from "../spec/kvm/capability.ts";
 import { EBADF, EEXIST, EINVAL, ENOENT, ENXIO } from "../spec/kvm/errno.ts";
 import {
+  KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE,
   KVM_IRQCHIP_IOAPIC,
   type KvmClockData,
+  type KvmCoalescedMmioZone,
   type KvmEnableCap,
   type KvmIoeventfd,
   type KvmIrqchip,
@@ -19,6 +22,7 @@ import {
 } from "../spec/kvm/vm-struct.ts";
 import { AbsentVmCalls } from "./absent-calls.ts";
 import { VmClock } from "./clock.ts";
+import { CoalescedZones } from "./coalesced-zones.ts";
 import type { Vm } from "./engine.ts";
 import { KvmError } from "./errno.ts";
 import { type EventFd, SharedEventFd } from "./eventfd.ts";
@@ -60,11 +64,14 @@ export abstract class VmCore<V extends Vcpu = Vcpu> extends AbsentVmCalls implem
   readonly memory: SlotMemory;
   readonly lines = new IrqLines();
   readonly ioeventfds = new IoeventfdTable();
+  readonly coalesced = new CoalescedZones();
   readonly irqfds = new IrqfdTable(this.lines);
   readonly clock: VmClock;
   /** In the order of their creation. */
   readonly vcpus: V[] = [];
   pit: PitModel | undefined;
+  /** Reading a dirty log leaves it; KVM_CLEAR_DIRTY_LOG clears. KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
+  protected manualDirtyLog = false;
   tssAddr = 0;
   identityMapAddr = 0;
   readonly #parts: VmCoreParts;
@@ -85,8 +92,12 @@ export abstract class VmCore<V extends Vcpu = Vcpu> extends AbsentVmCalls implem
   /** Its output is GSI 0: `lines.set(IRQ_SOURCE.PIT, 0, level)`. `flags` are those of kvm_pit_config. */
   protected abstract newPit(flags: number): PitModel;
 
-  enableCap(cap: KvmEnableCap): void {
-    throw new KvmError("KVM_ENABLE_CAP", EINVAL, `capability ${cap.cap}`);
+  enableCap({ cap, flags, args }: KvmEnableCap): void {
+    const known = cap === KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 && flags === 0;
+    const value = args.num(0);
+    if (!known || value > KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE)
+      throw new KvmError("KVM_ENABLE_CAP", EINVAL, `capability ${cap}`);
+    this.manualDirtyLog = value !== 0;
   }
 
   mmap(length: number): number {
@@ -107,7 +118,37 @@ export abstract class VmCore<V extends Vcpu = Vcpu> extends AbsentVmCalls implem
     const log = this.slots.get(slot)?.dirtyLog;
     if (!log) throw new KvmError("KVM_GET_DIRTY_LOG", ENOENT);
     if (bitmap.length < bitmapWords(log.pages) * 4) throw new KvmError("KVM_GET_DIRTY_LOG", EINVAL, "bitmap too short");
-    log.take(bitmap);
+    if (this.manualDirtyLog) log.copy(bitmap);
+    else log.take(bitmap);
+  }
+
+  clearDirtyLog(slot: number, firstPage: number, pages: number, bitmap: Uint8Array): void {
+    this.clearDirtyPages(slot, firstPage, pages, bitmap, () => {});
+  }
+
+  /** KVM_CLEAR_DIRTY_LOG that tells the pages which were dirty. */
+  protected clearDirtyPages(
+    slot: number,
+    firstPage: number,
+    pages: number,
+    bitmap: Uint8Array,
+    cleared: (page: number) => void,
+  ): void {
+    if (slot >= MAX_MEMORY_SLOTS || firstPage % 64 !== 0) throw new KvmError("KVM_CLEAR_DIRTY_LOG", EINVAL);
+    const log = this.slots.get(slot)?.dirtyLog;
+    if (!log) throw new KvmError("KVM_CLEAR_DIRTY_LOG", ENOENT);
+    const rest = log.pages - firstPage;
+    if (pages > rest || (pages < rest && pages % 64 !== 0) || bitmap.length * 8 < pages)
+      throw new KvmError("KVM_CLEAR_DIRTY_LOG", EINVAL);
+    log.clear(firstPage, pages, bitmap, cleared);
+  }
+
+  registerCoalescedMmio(zone: KvmCoalescedMmioZone): void {
+    check("KVM_REGISTER_COALESCED_MMIO", this.coalesced.add(zone));
+  }
+
+  unregisterCoalescedMmio(zone: KvmCoalescedMmioZone): void {
+    check("KVM_UNREGISTER_COALESCED_MMIO", this.coalesced.remove(zone));
   }
 
   createVcpu(id: number): V {

@@ -29,11 +29,30 @@ export class DirtyLog {
       Atomics.or(this.bitmap, page >>> 5, 1 << (page & 31));
   }
 
+  /** Copies the bits into `into`, as `take` does, and leaves them. */
+  copy(into: Uint8Array): void {
+    const out = this.#writable(into);
+    for (let word = 0; word < this.bitmap.length; word++) out.setInt32(word * 4, Atomics.load(this.bitmap, word), true);
+  }
+
+  /** Clears the bits of `pages` pages from `first` on that are set in `bits`, whose bit 0 is that of `first`; tells those that were set. */
+  clear(first: number, pages: number, bits: Uint8Array, cleared: (page: number) => void): void {
+    for (let n = 0; n < pages; n++) {
+      if (!((bits[n >> 3]! >> (n & 7)) & 1)) continue;
+      const bit = 1 << ((first + n) & 31);
+      if (Atomics.and(this.bitmap, (first + n) >>> 5, ~bit) & bit) cleared(first + n);
+    }
+  }
+
   /** Copies the bits into `into` (little-endian words, at least as long as the bitmap) and clears them. */
   take(into: Uint8Array): void {
-    if (into.length < this.bitmap.length * 4) throw new RangeError(`bitmap of ${into.length} bytes is too short`);
-    const out = new DataView(into.buffer, into.byteOffset, into.byteLength);
+    const out = this.#writable(into);
     for (let word = 0; word < this.bitmap.length; word++)
       out.setInt32(word * 4, Atomics.exchange(this.bitmap, word, 0), true);
+  }
+
+  #writable(into: Uint8Array): DataView {
+    if (into.length < this.bitmap.length * 4) throw new RangeError(`bitmap of ${into.length} bytes is too short`);
+    return new DataView(into.buffer, into.byteOffset, into.byteLength);
   }
 }

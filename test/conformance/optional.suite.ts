@@ -4,7 +4,7 @@ import { CoalescedRing } from "../../src/kvm/coalesced-ring.ts";
 import { DirtyRing } from "../../src/kvm/dirty-ring.ts";
 import * as CAP from "../../src/spec/kvm/capability.ts";
 import { KVM_EXIT_X86_RDMSR, KVM_EXIT_X86_WRMSR, KVM_MSR_EXIT_REASON_FILTER } from "../../src/spec/kvm/exit.ts";
-import { kvm_nested_state } from "../../src/spec/kvm/vcpu-struct.ts";
+import { KVM_SREGS2_FLAGS_PDPTRS_VALID, kvm_nested_state } from "../../src/spec/kvm/vcpu-struct.ts";
 import {
   KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE,
   KVM_MEM_LOG_DIRTY_PAGES,
@@ -14,8 +14,9 @@ import {
   kvm_coalesced_mmio_zone,
   kvm_enable_cap,
 } from "../../src/spec/kvm/vm-struct.ts";
-import { Code, R } from "./assembler.ts";
-import { AT, errnoOf, Guest, need, type Subject } from "./guest.ts";
+import { CR0, CR4 } from "../../src/spec/x86/control-register.ts";
+import { Code, IF, R } from "./assembler.ts";
+import { AT, errnoOf, Guest, need, needProcessor, type Subject } from "./guest.ts";
 
 const PAGE = 0x1000;
 const PLACE = 0x10_0000;
@@ -54,6 +55,16 @@ export function optionalSuite(makeSubject: () => Subject): void {
       expect(log()).toBe(4);
     });
 
+    test("KVM_CLEAR_DIRTY_LOG of what is no piece of a log", (context) => {
+      need(context, makeSubject(), "KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2");
+      const guest = guestOf(write(2));
+      guest.addMemory(5, PLACE, 128 * PAGE, KVM_MEM_LOG_DIRTY_PAGES);
+      const clear = (slot: number, first: number, pages: number): string | undefined =>
+        errnoOf(() => guest.vm.clearDirtyLog(slot, first, pages, new Uint8Array(32)));
+      const errors = [clear(5, 1, 64), clear(5, 0, 63), clear(5, 64, 128), clear(5, 192, 64), clear(6, 0, 64)];
+      expect(errors).toEqual(["EINVAL", "EINVAL", "EINVAL", "EINVAL", "ENOENT"]);
+    });
+
     test("dirty ring: slot and page of every write, until it is reset", (context) => {
       const subject = makeSubject();
       need(context, subject, "KVM_CAP_DIRTY_LOG_RING");
@@ -90,6 +101,19 @@ export function optionalSuite(makeSubject: () => Subject): void {
       ]);
       guest.vm.unregisterCoalescedMmio(create(kvm_coalesced_mmio_zone, { addr: AT.hole, size: 8 }));
       expect(guest.next()).toEqual({ write: AT.hole, length: 4, data: 0x33n });
+    });
+
+    test("coalesced MMIO: a full ring leaves", (context) => {
+      need(context, makeSubject(), "KVM_CAP_COALESCED_MMIO");
+      const loop = program().mov(R.cx, 200).label("again").storeImmediate(AT.hole, 0x11);
+      const guest = guestOf(loop.bytes(0xff, 0xc9).jumpIf(IF.notZero, "again").hlt()); // dec ecx
+      guest.vm.registerCoalescedMmio(create(kvm_coalesced_mmio_zone, { addr: AT.hole, size: 4 }));
+      expect(guest.next()).toEqual({ write: AT.hole, length: 4, data: 0x11n });
+      // a page holds 170 entries; the one before the first stays empty
+      expect(new CoalescedRing(guest.vcpu.kvmRun).drain(() => {})).toBe(169);
+      expect(guest.next()).toEqual(HLT);
+      const wrong = create(kvm_coalesced_mmio_zone, { addr: AT.hole, size: 4, pio: 2 });
+      expect(errnoOf(() => guest.vm.registerCoalescedMmio(wrong))).toBe("EINVAL");
     });
 
     test("coalesced ports", (context) => {
@@ -135,6 +159,24 @@ export function optionalSuite(makeSubject: () => Subject): void {
       sregs.fs.base_num = 0x1000;
       guest.vcpu.setSregs2(sregs);
       expect(guest.vcpu.getSregs().fs.base_num).toBe(0x1000);
+      for (const flags of [KVM_SREGS2_FLAGS_PDPTRS_VALID, 2]) {
+        sregs.flags_num = flags;
+        expect(errnoOf(() => guest.vcpu.setSregs2(sregs))).toBe("EINVAL");
+      }
+    });
+
+    test("KVM_SREGS2 has the table entries of PAE paging", (context) => {
+      need(context, makeSubject(), "KVM_CAP_SREGS2");
+      needProcessor(makeSubject(), "does not take PAE paging by KVM_SET_SREGS2");
+      const guest = guestOf(program().hlt());
+      const sregs = guest.vcpu.getSregs2();
+      sregs.cr4_num = CR4.PAE;
+      sregs.cr0_num = (sregs.cr0_lo | CR0.PG) >>> 0;
+      sregs.flags_num = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+      sregs.pdptrs.set(1, 0x5001n);
+      guest.vcpu.setSregs2(sregs);
+      const got = guest.vcpu.getSregs2();
+      expect([got.flags_num, got.pdptrs.get(1)]).toEqual([KVM_SREGS2_FLAGS_PDPTRS_VALID, 0x5001n]);
     });
 
     test("nested state is got and set", (context) => {

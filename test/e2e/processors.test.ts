@@ -1,9 +1,12 @@
-import { readdirSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, readdirSync } from "node:fs";
 import { startMachine } from "tskvm";
 import { describe, expect, TestRunner, test } from "vitest";
 import { hostObstacle } from "../conformance/host-obstacle.ts";
 import { debugExit, echoUntil, print, program, spin, startProcessors, tripleFault } from "../guest/programs.ts";
+import { BIN, scratchDirectory, start } from "./tskvm.ts";
 
+const files = scratchDirectory();
 const CPUS = 4;
 const others = startProcessors(CPUS - 1);
 
@@ -49,6 +52,27 @@ describe.each(["wasm", "host"] as const)(`${CPUS} processors on the engine %s`, 
     expect(await settled(before)).toEqual(before);
   }, 60_000);
 });
+
+test("a process that is killed while its guest's processors run on the host's KVM is gone", async (context) => {
+  context.skip(hostObstacle !== undefined, hostObstacle);
+  const kernel = files.write("smp", program(others, print("on\n"), spin));
+  const child = start(process.execPath, [
+    BIN,
+    "run",
+    "--engine",
+    "host",
+    "-m",
+    "64M",
+    "--cpus",
+    "4",
+    "--kernel",
+    kernel,
+  ]);
+  await once(child.stdout, "data");
+  child.kill("SIGKILL");
+  expect(await once(child, "exit")).toEqual([null, "SIGKILL"]);
+  expect(existsSync(`/proc/${child.pid}/task`)).toBe(false);
+}, 20_000);
 
 interface Holdings {
   readonly threads: number;

@@ -31,6 +31,8 @@ const MOST_WASM_PAGES = 0x1_0000;
 export class VmMemory {
   readonly slots: MemorySlots;
   readonly guest: SlotMemory;
+  /** Reading a dirty log leaves it. KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
+  manualDirtyLog = false;
   readonly #vm: KvmFd;
   readonly #heap: HostHeap;
   readonly #bytes: Uint8Array;
@@ -84,7 +86,8 @@ export class VmMemory {
     const record = create(kvm_dirty_log, { slot, dirty_bitmap: this.#vm.ffi.address(guest) });
     this.#vm.call("KVM_GET_DIRTY_LOG", KVM_GET_DIRTY_LOG, record.bytes);
     if (!log) throw new KvmError("KVM_GET_DIRTY_LOG", ENOENT);
-    log.take(bitmap);
+    if (this.manualDirtyLog) log.copy(bitmap);
+    else log.take(bitmap);
     for (let at = 0; at < bytes; at++) bitmap[at]! |= guest[at]!;
   }
 
@@ -100,6 +103,7 @@ export class VmMemory {
       dirty_bitmap: this.#vm.ffi.address(words),
     });
     this.#vm.call("KVM_CLEAR_DIRTY_LOG", KVM_CLEAR_DIRTY_LOG, record.bytes);
+    this.slots.get(slot)?.dirtyLog?.clear(firstPage, pages, words, () => {});
   }
 
   /** Gives the pages back now; the address space goes with the last reference to the memory. */

@@ -4,7 +4,12 @@ import { KvmError } from "../../kvm/errno.ts";
 import type { EventFd } from "../../kvm/eventfd.ts";
 import type { GuestMemory } from "../../memory/guest-memory.ts";
 import type { HostMemory } from "../../memory/memory-slot.ts";
-import { KVM_CAP_DIRTY_LOG_RING, KVM_CAP_NESTED_STATE, KVM_CAP_XSAVE2 } from "../../spec/kvm/capability.ts";
+import {
+  KVM_CAP_DIRTY_LOG_RING,
+  KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+  KVM_CAP_NESTED_STATE,
+  KVM_CAP_XSAVE2,
+} from "../../spec/kvm/capability.ts";
 import { EPERM } from "../../spec/kvm/errno.ts";
 import * as IOCTL from "../../spec/kvm/ioctl.ts";
 import {
@@ -63,6 +68,7 @@ export class HostVm implements Vm {
 
   enableCap(cap: KvmEnableCap): void {
     this.#fd.call("KVM_ENABLE_CAP", IOCTL.KVM_ENABLE_CAP, cap.bytes);
+    if (cap.cap === KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2) this.#memory.manualDirtyLog = cap.args.num(0) !== 0;
     if (cap.cap === KVM_CAP_DIRTY_LOG_RING) this.#dirtyRingSize = cap.args.num(0);
   }
 

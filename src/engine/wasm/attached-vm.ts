@@ -40,6 +40,7 @@ export class AttachedVm implements VcpuHost {
   readonly clock: VmClock;
   readonly memory: SlotMemory;
   readonly ioeventfds: EventWrites;
+  readonly coalesced = undefined;
   irqchip: RemoteChips | undefined;
   readonly #slots: MemorySlots;
   readonly #tables: MemoryTables;

@@ -1,7 +1,9 @@
 import { MAX_SLOTS } from "../../isa/state.ts";
 import { MAX_IRQ_ROUTES } from "../../kvm/irq-routing.ts";
 import * as CAP from "../../spec/kvm/capability.ts";
+import { KVM_COALESCED_MMIO_PAGE_OFFSET } from "../../spec/kvm/run-struct.ts";
 import { kvm_xsave } from "../../spec/kvm/vcpu-struct.ts";
+import { KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE } from "../../spec/kvm/vm-struct.ts";
 import { MAX_VCPUS } from "./vm-plan.ts";
 
 /** KVM_CHECK_EXTENSION: what the software engine has; everything else is absent. */
@@ -18,6 +20,10 @@ const CAPABILITIES: ReadonlyMap<number, number> = new Map([
   [CAP.KVM_CAP_SYNC_MMU, 1],
   [CAP.KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1],
   [CAP.KVM_CAP_USER_NMI, 1],
+  [CAP.KVM_CAP_COALESCED_MMIO, KVM_COALESCED_MMIO_PAGE_OFFSET],
+  [CAP.KVM_CAP_COALESCED_PIO, 1],
+  [CAP.KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE],
+  [CAP.KVM_CAP_SREGS2, 1],
   [CAP.KVM_CAP_SET_GUEST_DEBUG, 1],
   [CAP.KVM_CAP_IRQ_ROUTING, MAX_IRQ_ROUTES],
   [CAP.KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1],

@@ -2,6 +2,8 @@ import type { Random } from "../../base/random.ts";
 import { isHardwareEnabled } from "../../irqchip/apic-page.ts";
 import type { ChipAccess } from "../../irqchip/irqchip.ts";
 import { CPU, MODE } from "../../isa/state.ts";
+import type { CoalescedRing } from "../../kvm/coalesced-ring.ts";
+import type { CoalescedZones } from "../../kvm/coalesced-zones.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 import type { CpuidTable } from "./cpuid.ts";
@@ -25,6 +27,9 @@ export interface EnvironmentParts {
   readonly cells: CpuCells;
   irqchip(): ChipAccess | undefined;
   readonly ioeventfds: EventWrites;
+  /** Writes that wait, if this thread has zones for them, and where. */
+  readonly coalesced: CoalescedZones | undefined;
+  readonly ring: CoalescedRing;
   code(): CodeCache;
   readonly cpuid: CpuidTable;
   readonly msrs: Msrs;
@@ -57,7 +62,9 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
       const lo = cells.lo(CPU.exitData);
       const taken = writeChip(at, width!, lo);
       if (taken !== MMIO.nobody) return taken;
-      return parts.ioeventfds.writeMmio(at, width!, lo, cells.hi(CPU.exitData)) ? MMIO.taken : MMIO.nobody;
+      const hi = cells.hi(CPU.exitData);
+      if (parts.ioeventfds.writeMmio(at, width!, lo, hi)) return MMIO.taken;
+      return parts.coalesced?.write(parts.ring, at, width!, lo, hi, false) ? MMIO.taken : MMIO.nobody;
     },
     io_in: (_cpu, port, size) => {
       const value = parts.irqchip()?.pioRead(port!, size!) ?? -1;
@@ -67,7 +74,8 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
     },
     io_out: (_cpu, port, size, value) => {
       if (parts.irqchip()?.pioWrite(port!, size!, value! >>> 0)) return 0;
-      return parts.ioeventfds.writePort(port!, size!, value! >>> 0) ? 0 : 1;
+      if (parts.ioeventfds.writePort(port!, size!, value! >>> 0)) return 0;
+      return parts.coalesced?.write(parts.ring, port!, size!, value! >>> 0, 0, true) ? 0 : 1;
     },
     code_written: (_cpu, hostPage) => parts.codeWritten(hostPage!),
     decode_block: (_cpu, host, low, high) => parts.code().decodeBlock(host! >>> 0, cells.i32(CPU.mode), low!, high!),

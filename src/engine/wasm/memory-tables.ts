@@ -46,6 +46,11 @@ export class MemoryTables {
     this.#setFlags(slot, 0, PAGE_FLAG.logDirty);
   }
 
+  /** Arms it for one page of the slot. */
+  armPage(slot: MemorySlot, page: number): void {
+    Atomics.or(this.#flags, slot.userspaceAddr / PAGE + page, PAGE_FLAG.logDirty);
+  }
+
   /** Brings to the logs which of their pages were written. */
   collectDirty(): void {
     for (const { dirtyLog, userspaceAddr, memorySize } of this.#current) {

@@ -2,6 +2,7 @@ import type { Random } from "../../base/random.ts";
 import type { ChipAccess } from "../../irqchip/irqchip.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
 import type { VmClock } from "../../kvm/clock.ts";
+import type { CoalescedZones } from "../../kvm/coalesced-zones.ts";
 import type { GuestMemory } from "../../memory/guest-memory.ts";
 import type { RegionCompiler } from "./jit/request.ts";
 import type { WasmModules } from "./library.ts";
@@ -31,6 +32,8 @@ export interface VcpuHost {
   readonly memory: GuestMemory;
   readonly irqchip: ChipAccess | undefined;
   readonly ioeventfds: EventWrites;
+  /** Undefined where nobody can say what may wait. */
+  readonly coalesced: CoalescedZones | undefined;
   /** The local APIC of a vCPU that is being made. */
   addInterrupts(id: number, tsc: TimeStampCounter): VcpuInterrupts | undefined;
   /** Delivers what the timers of this thread owe; returns ns until the next one, Infinity for never. */

@@ -3,6 +3,7 @@ import { apicBase } from "../../irqchip/apic-page.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
 import { CPU, VECTOR } from "../../isa/state.ts";
 import { AbsentVcpuCalls } from "../../kvm/absent-calls.ts";
+import { CoalescedRing } from "../../kvm/coalesced-ring.ts";
 import { KvmError } from "../../kvm/errno.ts";
 import {
   checkCr4,
@@ -27,6 +28,7 @@ import {
   type KvmMsrs,
   type KvmRegs,
   type KvmSregs,
+  type KvmSregs2,
   type KvmTranslation,
   type KvmVcpuEvents,
   type KvmXcrs,
@@ -37,6 +39,7 @@ import {
   kvm_mp_state,
   kvm_regs,
   kvm_sregs,
+  kvm_sregs2,
   kvm_vcpu_events,
   kvm_xcrs,
   kvm_xsave,
@@ -57,6 +60,7 @@ import { PvEoi } from "./pv-eoi.ts";
 import { Pvclock } from "./pvclock.ts";
 import { initState, resetState } from "./reset.ts";
 import { type SharedVcpu, sharedVcpu } from "./shared-vcpu.ts";
+import { checkSregs2, loadPdptrs, sregs2Of, sregsOf } from "./sregs2.ts";
 import {
   readDebugregs,
   readFpu,
@@ -69,6 +73,7 @@ import {
   writeSregs,
 } from "./state-records.ts";
 import { TimeStampCounter } from "./time-stamp-counter.ts";
+import { translate } from "./translate.ts";
 import { makeCodeCache, placeTables } from "./vcpu-code.ts";
 import { VcpuEvents } from "./vcpu-events.ts";
 import type { LocalVcpu } from "./vcpu-group.ts";
@@ -80,11 +85,6 @@ import { readXsave, writeXsave } from "./xsave-record.ts";
 
 /** Default TSC rate: a tick a nanosecond. */
 export const DEFAULT_TSC_KHZ = 1_000_000;
-
-/** "access" of the library's translate: with the rights of the supervisor. */
-const ACCESS_SUPERVISOR = 4;
-/** What a translation for the host must leave as it was for the guest; each with the word after it. */
-const TRANSLATE_CLOBBERS = [CPU.trap, CPU.faultError, CPU.faultAddress, CPU.exitData];
 
 /** A vCPU of the software engine: KVM's calls on the state in linear memory. */
 export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
@@ -109,6 +109,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
   /** IA32_APIC_BASE without a local APIC in the engine. */
   #userApicBase = APIC_BASE.BSP + APIC_BASE.EN + LAPIC_DEFAULT_BASE;
   readonly #lapicSync: LapicSync;
+  readonly #ring: CoalescedRing;
   readonly #events: VcpuEvents;
   readonly #run: VcpuRun;
 
@@ -120,6 +121,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
     this.#words = vm.group.vcpus[id]!;
     const { base, kvmRun } = places;
     this.kvmRun = kvmRun;
+    this.#ring = new CoalescedRing(kvmRun);
     const { buffer } = vm.wasmMemory;
     this.cells = new CpuCells(buffer, base);
     this.#tsc = new TimeStampCounter(vm.clock.host, DEFAULT_TSC_KHZ);
@@ -277,6 +279,16 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
     this.library.tlb_flush(this.cells.base);
   }
 
+  getSregs2(into: KvmSregs2 = create(kvm_sregs2)): KvmSregs2 {
+    return sregs2Of(this.cells, this.getSregs(), into);
+  }
+
+  setSregs2(sregs: KvmSregs2): void {
+    check("KVM_SET_SREGS2", checkSregs2(sregs));
+    this.setSregs(sregsOf(sregs));
+    loadPdptrs(this.cells, sregs);
+  }
+
   getMsrs(msrs: KvmMsrs): number {
     return getMsrs(this.cells, this.#msrs, msrs);
   }
@@ -385,24 +397,7 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
   }
 
   translate(translation: KvmTranslation): KvmTranslation {
-    const { cells } = this;
-    const saved = TRANSLATE_CLOBBERS.map((at) => [at, cells.lo(at), cells.hi(at)] as const);
-    cells.setI32(CPU.trap, 0);
-    // only a walk tells the guest-physical address
-    this.library.tlb_flush(cells.base);
-    this.library.translate_halves(
-      cells.base,
-      translation.linear_address_lo | 0,
-      translation.linear_address_hi | 0,
-      ACCESS_SUPERVISOR,
-    );
-    const valid = cells.i32(CPU.trap) === 0;
-    translation.valid = valid ? 1 : 0;
-    translation.writeable = 1;
-    translation.usermode = 0;
-    translation.physical_address = valid ? BigInt(cells.number(CPU.exitData)) : -1n; // bigint: KVM's all ones; not while a guest runs
-    for (const [at, lo, hi] of saved) cells.setWide(at, lo, hi);
-    return translation;
+    return translate(this.cells, this.library, translation);
   }
 
   interrupt(vector: number): void {
@@ -470,6 +465,8 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
       cells: this.cells,
       irqchip: () => vm.irqchip,
       ioeventfds: vm.ioeventfds,
+      coalesced: vm.coalesced,
+      ring: this.#ring,
       code: () => this.code,
       cpuid: this.#cpuid,
       msrs: this.#msrs,

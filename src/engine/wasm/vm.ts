@@ -85,7 +85,14 @@ export class WasmVm extends VmCore<WasmVcpu> implements VcpuHost {
     this.#stopped(VCPU_REQUEST.TLB, () => {
       this.tables.collectDirty();
       super.getDirtyLog(slot, bitmap);
-      this.tables.arm(this.slots.get(slot)!);
+      if (!this.manualDirtyLog) this.tables.arm(this.slots.get(slot)!);
+    });
+  }
+
+  override clearDirtyLog(slot: number, firstPage: number, pages: number, bitmap: Uint8Array): void {
+    this.#stopped(VCPU_REQUEST.TLB, () => {
+      this.tables.collectDirty();
+      this.clearDirtyPages(slot, firstPage, pages, bitmap, (page) => this.tables.armPage(this.slots.get(slot)!, page));
     });
   }
 
