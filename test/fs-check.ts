@@ -3,6 +3,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, type TestContext } from "vitest";
+import { openDisk } from "../src/backend/block/open.ts";
 import type { DirectoryNode } from "../src/image/ext4/tree.ts";
 import { Ext4Writer, type FileSystemOptions } from "../src/image/ext4/writer.ts";
 
@@ -36,6 +37,24 @@ export function fileSystemMaker() {
       return image;
     },
   };
+}
+
+/** Writes what a disk image stores to a raw file, with holes for the rest. */
+export function exportDisk(image: string, raw: string): void {
+  const disk = openDisk(image, { readOnly: true });
+  const file = openSync(raw, "w");
+  for (let at = 0; at < disk.size; ) {
+    const { kind, length } = disk.extent(at, Math.min(2 ** 30, disk.size - at));
+    if (kind === "data") {
+      const data = new Uint8Array(length);
+      disk.read(at, data);
+      writeSync(file, data, 0, length, at);
+    }
+    at += length;
+  }
+  truncateSync(raw, disk.size);
+  closeSync(file);
+  disk.close();
 }
 
 export function needE2fsprogs(context: TestContext): void {

@@ -38,13 +38,20 @@ const QEMU_HABITS: { readonly [word: string]: string } = {
   device: "For isa-debug-exit use --debug-exit, for pc-testdev --test-device; there are no other devices to add.",
 };
 
-/** Reads `args`, which belong to `command`, for instance "tskvm run". Throws UserError. */
+/**
+ * Reads `args`, which belong to `command`, for instance "tskvm run". With `wordsFollow` the first argument that is no option ends
+ * the options: what follows is for somebody else. Throws UserError.
+ */
 export function parseCommandLine<T extends OptionTable>(
   command: string,
   table: T,
   args: readonly string[],
+  wordsFollow = false,
 ): CommandLine<T> {
-  const { tokens } = parseArgs({ args: [...args], options: parserOptions(table), strict: false, tokens: true });
+  const parse = (part: readonly string[]) =>
+    parseArgs({ args: [...part], options: parserOptions(table), strict: false, tokens: true }).tokens;
+  const end = wordsFollow ? parse(args).find(({ kind }) => kind === "positional")?.index : undefined;
+  const tokens = parse(args.slice(0, end));
   const values: { [name: string]: true | string | string[] } = {};
   const positionals: string[] = [];
   for (const token of tokens) {
@@ -56,6 +63,7 @@ export function parseCommandLine<T extends OptionTable>(
     const earlier = values[token.name];
     values[token.name] = spec.multiple ? [...(Array.isArray(earlier) ? earlier : []), String(value)] : value;
   }
+  if (end !== undefined) positionals.push(...args.slice(end));
   return { values: values as OptionValues<T>, positionals };
 }
 

@@ -8,6 +8,8 @@ export interface CommandSpec<T extends OptionTable = OptionTable> {
   /** What follows the command's name. */
   readonly usage: string;
   readonly summary: string;
+  /** Whether what follows the first argument is for somebody else, whatever it looks like. */
+  readonly wordsFollow?: true;
   /** Paragraphs. */
   readonly description: readonly string[];
   readonly options: T;
@@ -32,6 +34,19 @@ const RUN_OPTIONS = {
   },
   append: { value: "TEXT", help: "Kernel parameters; with an image they follow its own, console=ttyS0 among them." },
   image: { value: "NAME", help: "Boot this image; see `tskvm images`. --kernel and --initrd replace its files." },
+  "root-disk": {
+    value: "FILE",
+    help: "Keep the disk of IMAGE's root in this file, an overlay that is made if it is not there.",
+  },
+  env: {
+    short: "e",
+    value: "NAME=VALUE",
+    multiple: true,
+    help: "A variable for what runs in IMAGE; a name alone takes the value from here. May be repeated.",
+  },
+  user: { short: "u", value: "NAME|ID[:GROUP]", help: "Who it runs as, instead of what the image says." },
+  workdir: { short: "w", value: "DIRECTORY", help: "Where it runs, instead of what the image says." },
+  entrypoint: { value: "PROGRAM", help: "What COMMAND is the arguments of, instead of what the image says." },
   arch: { value: "amd64|i386", help: "Which default image; amd64 if not given." },
   mirror: { value: "URL", help: "Debian archive to get an image from, instead of those that apt is configured for." },
   memory: { short: "m", value: "SIZE", help: "RAM, 32M to 3G in whole MiB; a number alone counts MiB. Default 512M." },
@@ -121,10 +136,12 @@ export const GLOBAL_OPTIONS = {
 /** tskvm run */
 export const RUN: CommandSpec<typeof RUN_OPTIONS> = {
   name: "run",
-  usage: "[OPTION...]",
+  usage: "[OPTION...] [IMAGE [COMMAND [ARGUMENT...]]]",
+  wordsFollow: true,
   summary: "boot a machine",
   description: [
     "Boots a machine with its serial port on this terminal: the default image, a Debian kernel with a small root, or the kernel that --kernel names. An image is downloaded once, verified, and kept in the cache.",
+    "IMAGE may also be a root, which runs under our kernel on a disk of its own, with a network: debian:12, made here from the Debian archive; a reference to a registry such as alpine or ghcr.io/owner/name:tag; oci:DIRECTORY[:TAG]; docker-archive:FILE[:TAG]. COMMAND is run in it, by default what the image says. The disk is thrown away at the end unless --root-disk keeps it. debian:12 is Docker Hub's only with the registry's name, docker.io/library/debian:12.",
     "On a terminal Ctrl-A is the escape key: Ctrl-A x leaves, Ctrl-A h helps, Ctrl-A Ctrl-A sends Ctrl-A. In a pipe every byte passes untouched.",
     "The exit status is that of the command (--exec), 128 + N if signal N ended it, or of the debug-exit port; 0 if the guest ended the machine or you left; 124 after --timeout; 1 if something is wrong, a triple fault of the guest included.",
   ],
@@ -134,6 +151,8 @@ export const RUN: CommandSpec<typeof RUN_OPTIONS> = {
     ["one command, in a 32-bit one", "tskvm run --arch i386 --exec 'uname -m; cat /proc/cpuinfo'"],
     ["through a pipe", "echo hello | tskvm run --exec 'tr a-z A-Z' >out"],
     ["in this folder", "tskvm run -v .:/work --exec 'ls /work'"],
+    ["a whole Debian; apt works in it", "tskvm run debian:12"],
+    ["a program in an image of a registry", "tskvm run -e NAME=value alpine:3 cat /etc/os-release"],
     ["a kernel of your own", "tskvm run --kernel bzImage --initrd root.cpio --append 'console=ttyS0' -m 1G"],
     ["a test kernel that ends by itself", "tskvm run --kernel test.elf --debug-exit --timeout 60"],
   ],
@@ -145,14 +164,17 @@ export const IMAGES: CommandSpec<typeof IMAGES_OPTIONS> = {
   usage: "[list | pull [NAME...] | rm NAME... | prune] [OPTION...]",
   summary: "list, download and remove images",
   description: [
-    "An image is a kernel from the Debian archive with a small busybox root that is built here. `tskvm run` pulls what is not in the cache, so this command is for looking, updating and tidying.",
+    "An image is a kernel from the Debian archive with a small busybox root that is built here; or a root: debian:12, a reference to a registry, oci:DIRECTORY[:TAG], docker-archive:FILE[:TAG]. `tskvm run` pulls what is not in the cache, so this command is for looking, updating and tidying. Registries are given the credentials of ~/.docker/config.json.",
     "They are kept in $XDG_CACHE_HOME/tskvm, by default ~/.cache/tskvm.",
   ],
   actions: [
     ["list", "What there is, and what of it is in the cache; the default."],
     ["pull [NAME...]", "Get the newest version; of the default image if none is named."],
     ["rm NAME...", "Remove from the cache."],
-    ["prune", "Remove what no image needs: indexes, unfinished downloads and old versions."],
+    [
+      "prune",
+      "Remove what no image needs: indexes, downloads, layers and old versions, with the disks that overlays of these stand on.",
+    ],
   ],
   options: IMAGES_OPTIONS,
   examples: [

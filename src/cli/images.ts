@@ -12,6 +12,9 @@ import {
   removeImage,
 } from "../image/image.ts";
 import { formatBytes, type Progress, progressOn } from "../image/progress.ts";
+import { parseImageName } from "../image/roots/image-name.ts";
+import { type ListedRoot, listRoots, pruneRoots, removeRoot } from "../image/roots/manage.ts";
+import { resolveRoot } from "../image/roots/resolve.ts";
 import type { ArgumentsOf, IMAGES } from "./commands.ts";
 import type { Ending } from "./ending.ts";
 import { parseArch } from "./values.ts";
@@ -21,23 +24,24 @@ type Action = (names: readonly string[], options: ImageOptions & { progress: Pro
 const ACTIONS: { readonly [name: string]: Action } = {
   async list(names) {
     requireNoNames("list", names);
-    process.stdout.write(table((await listImages()).map(row)));
+    const roots = (await listRoots()).map(rootRow);
+    process.stdout.write(table([...(await listImages()).map(row), ...roots]));
   },
   async pull(names, options) {
     for (const name of checked(names.length > 0 ? names : [findCatalogEntry(undefined, options.arch).name], options)) {
-      const { kernelPackage, kernelVersion } = await pullImage(name, options);
+      const pulled = await pullAny(name, options);
       options.progress.end();
-      process.stdout.write(`${name}: ${kernelPackage} ${kernelVersion}\n`);
+      process.stdout.write(`${name}: ${pulled}\n`);
     }
   },
   async rm(names, options) {
     if (names.length === 0) throw new UserError("rm needs the name of an image", "`tskvm images` lists them.");
     for (const name of checked(names, options))
-      process.stdout.write((await removeImage(name)) ? `${name}: removed\n` : `${name}: was not in the cache\n`);
+      process.stdout.write((await removeAny(name, options)) ? `${name}: removed\n` : `${name}: was not in the cache\n`);
   },
   async prune(names) {
     requireNoNames("prune", names);
-    process.stdout.write(`${formatBytes(await pruneImages())} freed\n`);
+    process.stdout.write(`${formatBytes((await pruneImages()) + (await pruneRoots()))} freed\n`);
   },
 };
 
@@ -54,6 +58,19 @@ export async function images({ values, positionals }: ArgumentsOf<typeof IMAGES>
   return { status: 0 };
 }
 
+/** Gets an image of any kind anew; returns what it is. */
+async function pullAny(text: string, options: ImageOptions): Promise<string> {
+  const name = parseImageName(text);
+  if (name.kind !== "kernel") return (await resolveRoot(name, { ...options, refresh: true })).record.digest;
+  const { kernelPackage, kernelVersion } = await pullImage(text, options);
+  return `${kernelPackage} ${kernelVersion}`;
+}
+
+function removeAny(text: string, options: ImageOptions): Promise<boolean> {
+  const name = parseImageName(text);
+  return name.kind === "kernel" ? removeImage(text) : removeRoot(name, options);
+}
+
 function unknownAction(name: string): never {
   const guess = nearest(name, Object.keys(ACTIONS));
   const list = `The actions are ${Object.keys(ACTIONS).join(", ")}.`;
@@ -67,20 +84,34 @@ function requireNoNames(action: string, names: readonly string[]): void {
 /** The names, once all of them are known to be right. */
 function checked(names: readonly string[], { arch }: ImageOptions): readonly string[] {
   for (const name of names) {
-    const guess = nearest(
-      name,
-      CATALOG.map((entry) => entry.name),
-    );
-    if (guess !== undefined && guess !== name)
-      throw new UserError(`unknown image "${name}"`, `Did you mean ${guess}? \`tskvm images\` lists them.`);
-    findCatalogEntry(name, arch);
+    if (/[/:@]/.test(name)) parseImageName(name);
+    else checkKernelName(name, arch);
   }
   return names;
+}
+
+/** A name with nothing of a reference in it may be one of ours misspelt. */
+function checkKernelName(name: string, arch: ImageOptions["arch"]): void {
+  const guess = nearest(
+    name,
+    CATALOG.map((entry) => entry.name),
+  );
+  if (guess !== undefined && guess !== name)
+    throw new UserError(
+      `unknown image "${name}"`,
+      `Did you mean ${guess}? \`tskvm images\` lists them; one of a registry is docker.io/library/${name}.`,
+    );
+  if (CATALOG.some((entry) => entry.name === name)) findCatalogEntry(name, arch);
+  else parseImageName(name);
 }
 
 function row({ name, arch, description, cached }: ListedImage): string[] {
   const state = cached ? `${cached.kernelVersion}, ${formatBytes(cached.bytes)}` : "not downloaded";
   return [name, arch, state, description];
+}
+
+function rootRow({ name, arch, digest, bytes }: ListedRoot): string[] {
+  return [name, arch, formatBytes(bytes), `a root, ${digest.slice(0, "sha256:".length + 12)}`];
 }
 
 function table(rows: readonly string[][]): string {

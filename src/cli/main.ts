@@ -12,7 +12,7 @@ function command<T extends OptionTable & { readonly help: OptionSpec }>(
   load: () => Promise<(line: CommandLine<T>) => Promise<Ending>>,
 ) {
   return async (args: readonly string[]): Promise<Ending> => {
-    const line = parseCommandLine(`tskvm ${spec.name}`, spec.options, args);
+    const line = parseCommandLine(`tskvm ${spec.name}`, spec.options, args, spec.wordsFollow);
     return line.values.help ? print(commandHelp(spec)) : (await load())(line);
   };
 }

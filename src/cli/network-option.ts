@@ -6,16 +6,16 @@ type Forward = NonNullable<NetworkOptions["forwards"]>[number];
 
 const ANY_ADDRESS = "0.0.0.0";
 
-/** What --network and --publish ask for; undefined if there is to be no network. Throws UserError. */
+/** What --network and --publish ask for; false if there is to be none, undefined if nothing is said. Throws UserError. */
 export function parseNetworkOptions(
   network: string | undefined,
   publish: readonly string[] = [],
-): NetworkOptions | undefined {
+): NetworkOptions | false | undefined {
   if (network === undefined && publish.length === 0) return undefined;
   const [kind, ...words] = (network ?? "user").split(",");
   if (kind === "none" && publish.length > 0)
     throw new UserError("--publish needs a network", "Leave --network none out.");
-  if (kind === "none") return undefined;
+  if (kind === "none") return false;
   if (kind !== "user") throw new UserError(`--network ${kind} is not known`, "Give user or none.");
   const list = (name: string) =>
     words.filter((word) => word.startsWith(`${name}=`)).map((word) => word.slice(name.length + 1));

@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
 import { machineOptions } from "./run.ts";
 
+const PIPE = { input: false, output: false };
+const TERMINAL = { input: true, output: true };
+
 test("a module is its file, and is told its whole text, as QEMU does", () => {
-  const { modules } = machineOptions({ module: ["a b  c", "d"] }, false);
+  const { modules } = machineOptions({ module: ["a b  c", "d"] }, [], PIPE);
   expect(modules).toEqual([
     { file: "a", commandLine: "a b  c" },
     { file: "d", commandLine: "d" },
@@ -10,9 +13,9 @@ test("a module is its file, and is told its whole text, as QEMU does", () => {
 });
 
 test("a command reads our input unless that is a terminal", () => {
-  expect(machineOptions({ exec: "true" }, false).commandInput).toBe(true);
-  expect(machineOptions({ exec: "true" }, true).commandInput).toBe(false);
-  expect(machineOptions({}, false).commandInput).toBe(false);
+  expect(machineOptions({ exec: "true" }, [], PIPE).commandInput).toBe(true);
+  expect(machineOptions({ exec: "true" }, [], TERMINAL).commandInput).toBe(false);
+  expect(machineOptions({}, [], PIPE).commandInput).toBe(false);
 });
 
 test.each([
@@ -20,4 +23,4 @@ test.each([
   [{ engine: "tcg" }, /--engine tcg/],
   [{ cpus: "many" }, /--cpus many/],
   [{ cpus: "0" }, /--cpus 0/],
-])("%j is refused", (values, message) => expect(() => machineOptions(values, false)).toThrow(message));
+])("%j is refused", (values, message) => expect(() => machineOptions(values, [], PIPE)).toThrow(message));

@@ -9,6 +9,8 @@ import {
   type JitMode,
   type Machine,
   type MachineOptions,
+  type ProgramOptions,
+  parseImageName,
   progressOn,
   startMachine,
 } from "../sdk/index.ts";
@@ -23,13 +25,11 @@ import { parseVolume } from "./volume-option.ts";
 
 /** Runs `tskvm run ARGS`. Throws UserError. */
 export async function run({ values, positionals }: ArgumentsOf<typeof RUN>): Promise<Ending> {
-  if (positionals[0] !== undefined)
-    throw new UserError(`run takes no argument, and there is "${positionals[0]}"`, adviceFor(positionals[0]));
   if (values.cpu === "help") return printCpuHelp();
   const timeoutSeconds = parseNumber("timeout", values.timeout, "30");
-  const machine = await start(machineOptions(values, process.stdin.isTTY === true));
+  const machine = await start(machineOptions(values, positionals, terminals()));
   const startSeconds = performance.now() / 1000;
-  if (process.stdin.isTTY && values.exec === undefined) greet(machine);
+  if (process.stdin.isTTY && machine.command === undefined) greet(machine);
   const ending = await followMachine(machine, { timeoutSeconds, input: process.stdin, output: process.stdout });
   if (values.stats) printStats(machine, startSeconds);
   return ending;
@@ -40,21 +40,34 @@ async function printCpuHelp(): Promise<Ending> {
   return { status: 0 };
 }
 
-function adviceFor(argument: string): string {
-  return /\s/.test(argument)
-    ? `To run a command, write --exec '${argument}'.`
-    : `To boot a file, write --kernel ${argument}.`;
+/** What of this process is a terminal. */
+interface Terminals {
+  readonly input: boolean;
+  readonly output: boolean;
+}
+
+function terminals(): Terminals {
+  return { input: process.stdin.isTTY === true, output: process.stdout.isTTY === true };
 }
 
 /** What the options ask of the SDK. Throws UserError. */
-export function machineOptions(values: ValuesOf<typeof RUN>, inputIsTerminal: boolean): MachineOptions {
-  const { kernel, firmware, initrd, append, image, mirror, memory, cpu, exec } = values;
+export function machineOptions(
+  values: ValuesOf<typeof RUN>,
+  positionals: readonly string[],
+  terminal: Terminals,
+): MachineOptions {
+  const { kernel, firmware, initrd, append, mirror, memory, cpu, exec } = values;
+  const image = imageOf(values, positionals);
+  const program = programOf(image, values, positionals.slice(1), terminal);
+  const hasInput = exec !== undefined || program?.terminal === false;
   return {
     kernel,
     firmware,
     initrd,
     append,
     image,
+    program,
+    rootDisk: values["root-disk"],
     mirror,
     memory,
     cpu,
@@ -70,8 +83,54 @@ export function machineOptions(values: ValuesOf<typeof RUN>, inputIsTerminal: bo
     testDevice: values["test-device"],
     onReset: values["no-reboot"] && "end",
     command: exec,
-    commandInput: exec !== undefined && !inputIsTerminal,
+    commandInput: hasInput && !terminal.input,
   };
+}
+
+/** The image that is named, by an option or as docker does. Throws UserError for what looks like something else. */
+function imageOf({ image }: ValuesOf<typeof RUN>, [name, ...words]: readonly string[]): string | undefined {
+  if (name === undefined) return image;
+  if (image !== undefined)
+    throw new UserError(`there are two images, ${image} and ${name}`, "Name one, before the command.");
+  if (/\s/.test(name)) throw new UserError(`"${name}" is no image`, `To run a command, write --exec '${name}'.`);
+  if (/^[./]|\.(elf|bin|img)$|^(bzImage|vmlinuz|vmlinux)/.test(name))
+    throw new UserError(`"${name}" is no image`, `To boot a file, write --kernel ${name}.`);
+  if (words.length > 0 && parseImageName(name).kind === "kernel")
+    throw new UserError(
+      `${name} runs nothing but a shell`,
+      `To run a command in it, write --exec '${words.join(" ")}'.`,
+    );
+  return name;
+}
+
+/** What runs in an image's root: on the console if we are on a terminal. Throws UserError if the image has no root of its own. */
+function programOf(
+  image: string | undefined,
+  values: ValuesOf<typeof RUN>,
+  words: readonly string[],
+  terminal: Terminals,
+): ProgramOptions | undefined {
+  const { env, user, workdir, entrypoint, "root-disk": disk, exec } = values;
+  if (image === undefined || parseImageName(image).kind === "kernel") {
+    const option = Object.entries({ env, user, workdir, entrypoint, "root-disk": disk }).find(
+      ([, value]) => value,
+    )?.[0];
+    if (option === undefined) return undefined;
+    throw new UserError(`--${option} is for a program in an image`, "Name one behind the options, such as debian:12.");
+  }
+  return {
+    words,
+    env: env?.map(variable),
+    user,
+    directory: workdir,
+    entrypoint: entrypoint === undefined ? undefined : [entrypoint],
+    terminal: exec === undefined && terminal.input && terminal.output,
+  };
+}
+
+/** A name alone stands for the variable that we have. */
+function variable(text: string): string {
+  return text.includes("=") ? text : `${text}=${process.env[text] ?? ""}`;
 }
 
 /** As QEMU's -initrd for multiboot: the file, a space, the words. */

@@ -10,3 +10,9 @@ export const START_WORD = "tskvm-start";
 export const EXIT_WORD = "tskvm-exit";
 /** Kernel parameters that keep the kernel's messages off the console while a command runs. */
 export const EXEC_APPEND = "quiet loglevel=1";
+/** A script that /init reads before it runs anything, if there is one: it mounts a root, and says what runs in it. */
+export const ROOT_SCRIPT = `/${EXEC_DIRECTORY}/root`;
+/** The program that starts another one in the root. */
+export const ROOT_LAUNCHER = `/${EXEC_DIRECTORY}/launch`;
+/** Where the root is mounted. */
+export const ROOT_MOUNT = "/newroot";

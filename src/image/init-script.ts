@@ -3,7 +3,7 @@
  * wherever it will do. exec-channel.ts describes the protocol that the first half serves.
  */
 
-import { EXEC_DIRECTORY, EXEC_TTY, EXIT_WORD, MARK, START_WORD } from "./exec-protocol.ts";
+import { EXEC_DIRECTORY, EXEC_TTY, EXIT_WORD, MARK, ROOT_SCRIPT, START_WORD } from "./exec-protocol.ts";
 import { MODULE_DIRECTORY } from "./guest-modules.ts";
 import { SHARES_FILE } from "./guest-shares.ts";
 
@@ -24,10 +24,14 @@ if [ -e /sys/class/net/eth0 ]; then
   ip link set eth0 up
   udhcpc -i eth0 -q -n -s /etc/udhcpc.script >/dev/null 2>&1
 fi
+
+shell='sh -l'
+root=
+[ -f ${ROOT_SCRIPT} ] && . ${ROOT_SCRIPT}
 if [ -f /${SHARES_FILE} ]; then
   while read -r tag mode path; do
-    mkdir -p "$path"
-    mount -t 9p -o "$mode,nodev,trans=virtio,version=9p2000.L,cache=mmap" "$tag" "$path"
+    mkdir -p "$root$path"
+    mount -t 9p -o "$mode,nodev,trans=virtio,version=9p2000.L,cache=mmap" "$tag" "$root$path"
   done </${SHARES_FILE}
 fi
 
@@ -47,7 +51,8 @@ else
   read -r consoles </sys/class/tty/console/active
   console=/dev/\${consoles##* }
   [ -c "$console" ] || console=/dev/console
-  setsid -c sh -l <$console >$console 2>&1
+  setsid -c $shell <$console >$console 2>&1
+  [ -n "$root" ] && mount -o remount,ro $root
 fi
 poweroff -f
 `;

@@ -10,6 +10,7 @@ import { sharesInitrd } from "../image/guest-shares.ts";
 import { type Image, type ImageOptions, resolveImage } from "../image/image.ts";
 import type { BootSource, FirmwareSource } from "../machine/machine.ts";
 import type { FileSource, MachineOptions } from "./options.ts";
+import type { RootedOptions } from "./root-machine.ts";
 
 /** What the guest finds, and how its command's output is read. */
 export interface BootFiles {
@@ -23,7 +24,7 @@ export interface BootFiles {
 const COMMAND_APPEND = `${EXEC_APPEND} panic=-1`;
 
 /** Reads the files that the options name, those of an image among them. Throws UserError. */
-export async function loadBootFiles(options: MachineOptions): Promise<BootFiles> {
+export async function loadBootFiles(options: RootedOptions): Promise<BootFiles> {
   checkTogether(options);
   if (options.firmware !== undefined)
     return { boot: await loadFirmware(options.firmware), image: undefined, exec: undefined };
@@ -42,7 +43,9 @@ export async function loadBootFiles(options: MachineOptions): Promise<BootFiles>
     uses.length > 0 && !given && initrd === undefined ? readSource(image?.modules, "modules") : undefined,
   ]);
   const drivers = driverFiles && selectModules(driverFiles, uses);
-  const parts = [root, exec?.initrd, drivers, sharesOf(options)].filter((part) => part !== undefined);
+  const parts = [root, exec?.initrd, options.rootInitrd, drivers, sharesOf(options)].filter(
+    (part) => part !== undefined,
+  );
   const boot = {
     kernel: kernel!,
     unpacked: kept ?? (await unpack(kernel!)),

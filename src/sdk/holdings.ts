@@ -4,14 +4,14 @@ import { existsSync } from "node:fs";
 import { type FileLock, lockFile } from "../backend/block/file-lock.ts";
 import { UserError } from "../base/assert.ts";
 import { GuestNetwork } from "./network.ts";
-import type { MachineOptions } from "./options.ts";
+import type { RootedOptions } from "./root-machine.ts";
 
 export class Holdings {
   readonly #locks: FileLock[] = [];
   network: GuestNetwork | undefined;
 
   /** Takes all that the options ask for, or nothing. Throws UserError. */
-  static async take({ disks = [], network }: MachineOptions): Promise<Holdings> {
+  static async take({ disks = [], network }: RootedOptions): Promise<Holdings> {
     const holdings = new Holdings();
     try {
       for (const { file, readOnly } of disks) holdings.#lock(file, readOnly ?? false);

@@ -16,6 +16,7 @@ export { UserError } from "../base/assert.ts";
 export type { Arch } from "../image/catalog.ts";
 export { type Image, type ImageOptions, listImages, pullImage, removeImage, resolveImage } from "../image/image.ts";
 export { type Progress, progressOn } from "../image/progress.ts";
+export { type ImageName, parseImageName } from "../image/roots/image-name.ts";
 export { type CpuDump, formatCpuDump } from "../machine/cpu-dump.ts";
 export type { Outcome } from "../machine/outcome.ts";
 export { type CpuModels, cpuModels } from "./cpu-models.ts";
@@ -25,6 +26,13 @@ export { ConsoleTail, commandLost, describeOutcome, type ExecResult, exec } from
 export type { GuestCommand } from "./guest-command.ts";
 export type { Machine, MachineStats } from "./machine.ts";
 export type { NetworkOptions } from "./network.ts";
-export type { DiskOptions, FileSource, MachineOptions, ModuleSource, ShareOptions } from "./options.ts";
+export type {
+  DiskOptions,
+  FileSource,
+  MachineOptions,
+  ModuleSource,
+  ProgramOptions,
+  ShareOptions,
+} from "./options.ts";
 export { startMachine } from "./start.ts";
 export { attachTerminal } from "./terminal-session.ts";

@@ -34,6 +34,21 @@ export interface ShareOptions {
   readonly readOnly?: boolean | undefined;
 }
 
+/** A program in the root of an image. What is not given is as the image has it. */
+export interface ProgramOptions {
+  /** The program and its arguments, or the arguments of the entry point. */
+  readonly words?: readonly string[] | undefined;
+  /** What `words` are the arguments of. */
+  readonly entrypoint?: readonly string[] | undefined;
+  /** NAME=VALUE, beside those of the image. */
+  readonly env?: readonly string[] | undefined;
+  /** "name", "uid", "user:group". */
+  readonly user?: string | undefined;
+  readonly directory?: string | undefined;
+  /** Whether it runs on the console, a terminal, and not on streams of its own. */
+  readonly terminal?: boolean | undefined;
+}
+
 /** What to boot and on what. Nothing of it is needed: the default image boots with 512 MiB. */
 export interface MachineOptions {
   /**
@@ -48,8 +63,16 @@ export interface MachineOptions {
   readonly modules?: readonly ModuleSource[] | undefined;
   /** Kernel parameters; they follow the image's own if files of an image are used. */
   readonly append?: string | undefined;
-  /** Name of the image to boot, for instance "debian-cloud"; `kernel` and `initrd` replace its files. */
+  /**
+   * Name of the image to boot. A kernel with a small root, for instance "debian-cloud": `kernel` and `initrd` replace its files.
+   * Or a root, which runs under our kernel on a disk of its own, with a network unless told otherwise: "debian:12", a reference to a
+   * registry, "oci:DIRECTORY[:TAG]", "docker-archive:FILE[:TAG]".
+   */
   readonly image?: string | undefined;
+  /** What runs in the root of an image; without it, and without `command`, what the image says, on the console. */
+  readonly program?: ProgramOptions | undefined;
+  /** Where the root's disk is kept, an overlay of the image's that is made if it is not there; by default it is thrown away. */
+  readonly rootDisk?: string | undefined;
   /** Without `image`, chooses the default image. */
   readonly arch?: Arch | undefined;
   /** Where an image that is not in the cache comes from, instead of apt's sources: the URL of a Debian archive. */
@@ -60,8 +83,8 @@ export interface MachineOptions {
   readonly memory?: number | string | undefined;
   /** Disks, /dev/vda and so on in Linux. Each is written to unless `readOnly`; use an overlay to keep an image as it is. */
   readonly disks?: readonly DiskOptions[] | undefined;
-  /** A network card, connected to a network of the guest's own with a way out; by default there is none. */
-  readonly network?: NetworkOptions | undefined;
+  /** A network card, connected to a network of the guest's own with a way out; by default a root has one, other images have none. */
+  readonly network?: NetworkOptions | false | undefined;
   /** Folders of the host's, by virtio 9P. A kernel of your own finds them by the tags "share0" and so on. */
   readonly shares?: readonly ShareOptions[] | undefined;
   /** Number of CPUs, 1 by default. */

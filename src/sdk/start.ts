@@ -7,9 +7,22 @@ import { Holdings } from "./holdings.ts";
 import { hostCpuIdentity } from "./host-cpu.ts";
 import { Machine } from "./machine.ts";
 import { type MachineOptions, memoryBytes } from "./options.ts";
+import { prepareRoot, type RootedOptions } from "./root-machine.ts";
 
 /** Boots a machine; resolves when it begins to run. Throws UserError if something that it needs is missing or wrong. */
 export async function startMachine(options: MachineOptions = {}): Promise<Machine> {
+  const root = await prepareRoot(options);
+  try {
+    const machine = await start(root.options);
+    machine.exited.then(root.release, root.release);
+    return machine;
+  } catch (error) {
+    root.release();
+    throw error;
+  }
+}
+
+async function start(options: RootedOptions): Promise<Machine> {
   const engine = await chooseEngine(options.engine ?? "auto", options.cpus ?? 1);
   const memorySize = memoryBytes(options.memory);
   const cpu = parseCpu(options.cpu);
@@ -59,6 +72,6 @@ function failureOf(worker: Worker): Promise<never> {
 }
 
 /** Without modules it is the host engine. */
-function load(options: MachineOptions, engine: ChosenEngine): Promise<[BootFiles, WasmModules | undefined]> {
+function load(options: RootedOptions, engine: ChosenEngine): Promise<[BootFiles, WasmModules | undefined]> {
   return Promise.all([loadBootFiles(options), engine === "wasm" ? loadWasmModules() : undefined]);
 }

@@ -6,6 +6,9 @@ export interface FileLock {
   release(): void;
 }
 
+/** Another process, or another part of this one, writes to the file. */
+export class FileInUseError extends UserError {}
+
 /** Who holds a lock, as its file says. */
 interface Owner {
   readonly pid: number;
@@ -19,7 +22,7 @@ const held = new Set<string>();
 
 /**
  * Takes the lock for writing to a file: `FILE.lock` beside it, with the owner's process in it. A lock whose process has
- * gone is taken over. Throws UserError naming the owner.
+ * gone is taken over. Throws FileInUseError naming the owner.
  */
 export function lockFile(path: string): FileLock {
   const real = realpathSync(path);
@@ -111,9 +114,9 @@ function remove(lock: string): void {
   }
 }
 
-function inUse(path: string, lock: string, { pid, host }: Owner): UserError {
+function inUse(path: string, lock: string, { pid, host }: Owner): FileInUseError {
   const where = host === hostname() ? `process ${pid}` : `process ${pid} on ${host}`;
-  return new UserError(
+  return new FileInUseError(
     `${path} is in use: ${where} writes to it`,
     `Stop that machine, use an overlay of the image, or remove ${lock} if you are sure.`,
   );

@@ -5,7 +5,7 @@ import { UserError } from "../../base/assert.ts";
 import type { Progress } from "../progress.ts";
 import type { Archive } from "./apt-sources.ts";
 import { decompress } from "./compression.ts";
-import { findPackage, type Stanza } from "./control.ts";
+import { findPackage, type Stanza, selectPackages } from "./control.ts";
 import { type Promised, withDownload } from "./download.ts";
 import { distsUrl, type ListedFile, type Release, readRelease } from "./release.ts";
 import { NotFoundError, type Transport } from "./transport.ts";
@@ -16,6 +16,8 @@ export interface Package {
   name: string;
   version: string;
   depends: string;
+  preDepends: string;
+  provides: string;
   /** Root URL of the archive it is in. */
   archiveUri: string;
   /** Its .deb. */
@@ -26,6 +28,10 @@ export interface Package {
 export interface PackageIndexes {
   /** The newest version of a package, or of those with exactly this version. Throws a UserError if there is none. */
   find(name: string, version?: string): Package;
+  /** Whether there is a package of this name. */
+  has(name: string): boolean;
+  /** The names of packages whose description in an index fits a pattern. */
+  select(pattern: RegExp): string[];
   /** Whether every index rests on a checked signature. */
   signatureChecked: boolean;
 }
@@ -142,6 +148,8 @@ function packageIndexes(
 ): PackageIndexes {
   return {
     signatureChecked: indexes.every(({ release }) => release.signatureChecked),
+    has: (name) => indexes.some(({ data }) => findPackage(data, name).length > 0),
+    select: (pattern) => [...new Set(indexes.flatMap(({ data }) => selectPackages(data, pattern)))],
     find(name, version) {
       const all = indexes.flatMap(({ release, data }) =>
         findPackage(data, name).flatMap((stanza) => toPackage(stanza, release.archive.uri) ?? []),
@@ -168,7 +176,10 @@ function toPackage(stanza: Stanza, archiveUri: string): Package | undefined {
   const safe = path !== undefined && !path.split("/").includes("..") && /^[0-9a-f]{64}$/.test(sha256);
   if (!name || !version || !safe || !Number.isSafeInteger(size)) return undefined;
   const deb = { urls: [`${archiveUri}/${encodeURI(path)}`], size, sha256, label: `${name} ${version}` };
-  return { name, version, depends: stanza.get("depends") ?? "", archiveUri, deb };
+  const [depends = "", preDepends = "", provides = ""] = ["depends", "pre-depends", "provides"].map((field) =>
+    stanza.get(field),
+  );
+  return { name, version, depends, preDepends, provides, archiveUri, deb };
 }
 
 /** The kernel package that a meta package stands for: "linux-image-6.1.0-9-amd64 (= 6.1.27-1)". */

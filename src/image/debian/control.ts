@@ -40,3 +40,10 @@ export function findPackage(index: Buffer, name: string): Stanza[] {
   }
   return found;
 }
+
+/** The names of the packages in an index whose stanza, as it stands there, fits a pattern. */
+export function selectPackages(index: Buffer, pattern: RegExp): string[] {
+  const stanzas = index.toString("latin1").split("\n\n");
+  const fitting = stanzas.filter((stanza) => pattern.test(stanza));
+  return fitting.flatMap((stanza) => /^Package: (\S+)/m.exec(stanza)?.[1] ?? []);
+}

@@ -31,7 +31,7 @@ export async function readDeb<Key extends string>(
 ): Promise<Partial<Record<Key, UnpackedFile>>> {
   const handle = await open(path);
   try {
-    const data = await findDataMember(handle);
+    const data = await findMember(handle, "data.tar");
     const input = createReadStream(path, { start: data.start, end: data.start + data.size - 1 });
     return await pickFiles(decompress(input, data.suffix), wanted, collect);
   } catch (error) {
@@ -55,16 +55,29 @@ interface Member {
   suffix: string;
 }
 
-async function findDataMember(handle: FileHandle): Promise<Member> {
+/** The archive in a package that has its files, or that describes it, unpacked, as it comes. Throws a UserError if there is none. */
+export async function readMember(path: string, name: "control.tar" | "data.tar"): Promise<AsyncIterable<Uint8Array>> {
+  const handle = await open(path);
+  try {
+    const { start, size, suffix } = await findMember(handle, name);
+    return decompress(createReadStream(path, { start, end: start + size - 1, highWaterMark: 1 << 18 }), suffix);
+  } catch (error) {
+    throw new UserError(`cannot unpack ${path}: ${(error as Error).message}`, "Name another mirror with --mirror.");
+  } finally {
+    await handle.close();
+  }
+}
+
+async function findMember(handle: FileHandle, wanted: string): Promise<Member> {
   if ((await readText(handle, 0, AR_MAGIC.length)) !== AR_MAGIC) throw new Error("it is no ar archive");
   let offset = AR_MAGIC.length;
   for (;;) {
     const header = await readText(handle, offset, AR_HEADER_BYTES);
-    if (header.length < AR_HEADER_BYTES || !header.endsWith("`\n")) throw new Error("it holds no data.tar");
+    if (header.length < AR_HEADER_BYTES || !header.endsWith("`\n")) throw new Error(`it holds no ${wanted}`);
     const name = header.slice(0, 16).trim().replace(/\/$/, "");
     const size = Number.parseInt(header.slice(48, 58), 10);
     const start = offset + AR_HEADER_BYTES;
-    if (name.startsWith("data.tar")) return { start, size, suffix: name.slice("data.tar".length) };
+    if (name.startsWith(wanted)) return { start, size, suffix: name.slice(wanted.length) };
     if (!(size >= 0)) throw new Error("its ar archive is malformed");
     offset = start + size + (size & 1);
   }

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/assert.ts";
 import { formatBytes, type Progress } from "../progress.ts";
 import { claimPart, releasedPath, releasePart } from "./part-file.ts";
-import { ConnectionError, NotFoundError, type Transport } from "./transport.ts";
+import { ConnectionError, NotFoundError, type Opener } from "./transport.ts";
 
 /** A file that an index promises. */
 export interface Promised {
@@ -27,7 +27,7 @@ const RETRY_MS = [200, 1000];
 const MAX_SMALL_BYTES = 32 << 20;
 
 /** A whole small file, such as a release file. */
-export async function downloadSmall(transport: Transport, url: string): Promise<Buffer> {
+export async function downloadSmall(transport: Opener, url: string): Promise<Buffer> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await readSmall(transport, url);
@@ -39,7 +39,7 @@ export async function downloadSmall(transport: Transport, url: string): Promise<
   }
 }
 
-async function readSmall(transport: Transport, url: string): Promise<Buffer> {
+async function readSmall(transport: Opener, url: string): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of (await transport.open(url)).body) {
@@ -56,7 +56,7 @@ async function readSmall(transport: Transport, url: string): Promise<Buffer> {
  * when the download breaks (what has arrived is kept for the next run) or is not what was promised (it is deleted).
  */
 export async function withDownload<T>(
-  transport: Transport,
+  transport: Opener,
   promised: Promised,
   directory: string,
   progress: Progress,
@@ -102,12 +102,7 @@ export class ChecksumError extends UserError {
 }
 
 /** Tries the addresses in turn; returns whether an earlier part was continued. */
-async function fetchFromAny(
-  transport: Transport,
-  promised: Promised,
-  part: string,
-  progress: Progress,
-): Promise<boolean> {
+async function fetchFromAny(transport: Opener, promised: Promised, part: string, progress: Progress): Promise<boolean> {
   let missing: unknown;
   for (const url of promised.urls) {
     try {
@@ -121,7 +116,7 @@ async function fetchFromAny(
 }
 
 async function fetchRest(
-  transport: Transport,
+  transport: Opener,
   url: string,
   promised: Promised,
   part: string,
@@ -149,7 +144,7 @@ async function fetchRest(
 
 /** Appends what is missing. Returns the connection's error if it broke. */
 async function fetchOnce(
-  transport: Transport,
+  transport: Opener,
   url: string,
   promised: Promised,
   file: FileHandle,

@@ -38,6 +38,9 @@ const CAUSES: Record<string, string> = {
   UND_ERR_SOCKET: "it closed the connection",
 };
 
+/** What opens addresses. */
+export type Opener = Pick<Transport, "open">;
+
 export class Transport {
   readonly #proxies: ProxyConfig;
   readonly #dispatchers = new Map<string, Dispatcher>();
@@ -81,7 +84,7 @@ export class Transport {
 }
 
 /** Plain http goes to a proxy as an ordinary request: caches for packages seldom allow CONNECT. */
-function newDispatcher(url: URL, proxy: string | undefined): Dispatcher {
+export function newDispatcher(url: URL, proxy: string | undefined): Dispatcher {
   const timeouts = { headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS };
   if (proxy === undefined) return new Agent(timeouts);
   return new ProxyAgent({ ...timeouts, uri: proxy, proxyTunnel: url.protocol === "https:" });
@@ -98,7 +101,8 @@ function notFound(address: string): NotFoundError {
   return new NotFoundError(`${address} does not exist`, "Try again later, or name another mirror with --mirror.");
 }
 
-async function* explained(url: URL, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** A body whose errors are ConnectionErrors. */
+export async function* explained(url: URL, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* body;
   } catch (error) {
@@ -106,7 +110,8 @@ async function* explained(url: URL, body: AsyncIterable<Uint8Array>): AsyncGener
   }
 }
 
-function connectionError(url: URL, cause: unknown): ConnectionError {
+/** A failed connection, in words. */
+export function connectionError(url: URL, cause: unknown): ConnectionError {
   const error = cause as { code?: string; message?: string };
   const reason = CAUSES[error.code ?? ""] ?? error.message ?? String(cause);
   const remedy = "Check the network and the proxy settings, or name another mirror with --mirror.";

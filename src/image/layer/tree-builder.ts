@@ -68,6 +68,18 @@ export class TreeBuilder {
     this.#directory(parts.slice(0, -1)).entries.set(parts.at(-1)!, node);
   }
 
+  /** Makes a directory, and what is missing above it. */
+  makeDirectory(path: string): void {
+    this.#directory(this.#split(path));
+  }
+
+  /** Puts a file with these bytes at a path. */
+  putFile(path: string, data: Uint8Array, attributes: Pick<Attributes, "mode" | "mtime">): void {
+    const sink = this.#options.createFile(data.length);
+    sink.write(data);
+    this.set(path, { uid: 0, gid: 0, ...attributes, kind: "file", ...sink.content });
+  }
+
   #split(path: string): string[] {
     const parts = path.split("/").filter((part) => part !== "" && part !== ".");
     if (parts.includes("..")) throw hostile(`an archive has the file "${path}", which would be outside`);
