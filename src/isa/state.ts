@@ -62,14 +62,16 @@ export const TLB_BANKS = 4;
 /** Buckets of the set of regions with large pages. */
 export const LARGE_REGION_BYTES = 1024;
 
-/** The jump cache maps (linear rip, mode) to a decoded record. */
+/** The jump cache maps (linear rip, mode) to a decoded record; an entry's key is CPU.jumpKey when it was made. */
 export const JUMP_CACHE_ENTRIES = 4096;
 export const JUMP_CACHE_ENTRY = place([
   ["linear", 8],
-  ["mode", 4],
+  ["key", 4],
   ["record", 4],
 ] as const);
 export const JUMP_CACHE_ENTRY_SIZE = 16;
+/** Buckets of the set of pages that the jump cache may have code of. */
+export const JUMP_PAGES_BYTES = 4096;
 
 /** Completed port and MMIO accesses of the instruction that is being entered again: XSAVE makes the most. */
 export const REPLAY_ENTRIES = 128;
@@ -221,8 +223,10 @@ export const CPU = place([
   ["tlbMisses", 8],
   ["tlbFlushes", 8],
   ["jumpMisses", 8],
-  // What the linear addresses in the jump cache are XORed with: another value empties it
-  ["jumpEpoch", 8],
+  // What the entries of the jump cache that count have as their key, and what follows: see helpers/jump-cache.ts
+  ["jumpKey", 4],
+  ["jumpEpochs", 2 * 4],
+  ["jumpLocal", 4],
   // Buffer for accesses that cross a page or touch a device
   ["bounce", 64],
   ["scratch", 1024],
@@ -237,6 +241,7 @@ export const CPU = place([
   ["tlbs", (1 + TLB_BANKS * TLB_MODES) * TLB_ENTRIES * TLB_ENTRY_SIZE],
   // The jump cache and the TLBs lie beyond 64 KiB: only records' register fields need 16 bits
   ["jumpCache", JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE],
+  ["jumpPages", JUMP_PAGES_BYTES],
 ] as const);
 
 /** Bytes of one vCPU's state, a whole number of wasm pages. */
@@ -340,7 +345,8 @@ export const RECORD_NEXT = 8;
 export const CODE_MAP_ENTRY = place([
   ["key", 8],
   ["record", 4],
-  ["reserved", 4],
+  // of an instruction that crosses a page, the host page of its second part
+  ["second", 4],
 ] as const);
 export const CODE_MAP_ENTRY_SIZE = CODE_MAP_ENTRY.end;
 

@@ -309,7 +309,7 @@ export class Bench {
     const arena = { ...RECORDS, pageFlags: tables.pageFlags, maxBlocks: CODE_MAP_ENTRIES / 2 };
     return new CodeCache(memory.buffer, arena, {
       fetchTranslate: (low, high) => Number(this.#call("fetch_translate_halves", low, high)),
-      set: (host, mode, record) => this.#call("code_map_set", host, mode, record),
+      set: (host, mode, record, second) => this.#call("code_map_set", host, mode, record, second),
       clear: () => codeMap.fill(0),
       flushJumpCache: () => this.#call("jump_cache_flush"),
       protect: (page) => this.#call("tlb_protect", page),

@@ -16,6 +16,7 @@ class Machine {
   readonly bytes = new Uint8Array(SIZE);
   readonly view = new DataView(this.bytes.buffer);
   readonly entries = new Map<string, number>();
+  readonly seconds: number[] = [];
   readonly protectedPages: number[] = [];
   flushes = 0;
   /** Where the page after the first is; 0: it faults. */
@@ -26,7 +27,10 @@ class Machine {
       this.fetched.push([low >>> 0, high >>> 0]);
       return this.second;
     },
-    set: (host, mode, record) => this.entries.set(`${host}/${mode}`, record),
+    set: (host, mode, record, second) => {
+      this.entries.set(`${host}/${mode}`, record);
+      if (second !== 0) this.seconds.push(second);
+    },
     clear: () => this.entries.clear(),
     flushJumpCache: () => this.flushes++,
     protect: (page) => this.protectedPages.push(page),
@@ -115,13 +119,14 @@ describe("an instruction across two pages", () => {
   // mov eax, imm32
   const crossing = (): Machine => new Machine().put(CODE + 0xffe, 0xb8, 1, 2, 3, 4, NOP);
 
-  test("is a block of its own, which is not in the map, and both pages are watched", () => {
+  test("is a block of its own, which the map has with its second page, and both pages are watched", () => {
     const machine = crossing();
     const first = machine.decode(CODE + 0xffe, MODE.code64, 0x7fff_ffe);
     expect(machine.fetched).toEqual([[0x8000_000, 0]]);
     expect(machine.field(first, RECORD.imm)).toBe(0x04030201);
     expect(machine.handler(first + RECORD_SIZE)).toBe(HANDLER.leave);
-    expect(machine.entries.size).toBe(0);
+    expect(machine.entries.get(`${CODE + 0xffe}/${MODE.code64}`)).toBe(first);
+    expect(machine.seconds).toEqual([(CODE >> 12) + 1]);
     expect(machine.protectedPages).toEqual([CODE >> 12, (CODE >> 12) + 1]);
   });
 

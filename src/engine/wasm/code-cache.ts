@@ -12,7 +12,8 @@ const MAX_BLOCK = 64;
 export interface CodeMap {
   /** Host address of the code at a linear address, or 0 with CPU.trap set. */
   fetchTranslate(linearLow: number, linearHigh: number): number;
-  set(host: number, mode: number, record: number): void;
+  /** `second` is the host page of what is in the next page, or 0. */
+  set(host: number, mode: number, record: number, second: number): void;
   clear(): void;
   flushJumpCache(): void;
   /** Takes away fast writes to a host page. */
@@ -29,7 +30,7 @@ export interface CodeArena {
   readonly maxBlocks: number;
 }
 
-/** One decoded block: its records, and where it is entered in the code map (crossing blocks are not). */
+/** One decoded block: its records, and where it is entered in the code map. */
 export interface Block {
   readonly first: number;
   readonly end: number;
@@ -37,7 +38,6 @@ export interface Block {
   readonly count: number;
   readonly host: number;
   readonly mode: number;
-  readonly mapped: boolean;
   /** What the compiler made of it, and the handler that it replaced. */
   region?: number;
   handler?: number;
@@ -99,9 +99,9 @@ export class CodeCache {
     const first = this.#next;
     const delta = this.#decodePage(host, mode);
     if (this.#next > first) {
-      const block: Block = { first, end: this.#next, count: this.#count, host, mode, mapped: true };
+      const block: Block = { first, end: this.#next, count: this.#count, host, mode };
       const page = this.#enter(block, host >>> 12);
-      this.#map.set(host, mode, first);
+      this.#map.set(host, mode, first, 0);
       this.#link(page, block);
       this.watcher?.decoded(block);
       return first;
@@ -144,7 +144,7 @@ export class CodeCache {
   #drop(block: Block): void {
     for (let at = block.first; at < block.end; at += RECORD_SIZE)
       this.#view.setUint32(at + RECORD.handler, HANDLER.leave, true);
-    if (block.mapped) this.#map.set(block.host, block.mode, 0);
+    this.#map.set(block.host, block.mode, 0, 0);
     if (block.region !== undefined) this.watcher?.dropped(block);
   }
 
@@ -262,7 +262,7 @@ export class CodeCache {
     return 0;
   }
 
-  /** An instruction that crosses a page is a block of its own, reached only by the jump cache: its second page may be remapped. */
+  /** An instruction that crosses a page is a block of its own, without links to it: its second page may be remapped. */
   #decodeCrossing(host: number, mode: number, linearLow: number, linearHigh: number): number {
     const second = this.#join(host, linearLow, linearHigh);
     if (second === 0) return 0;
@@ -270,7 +270,8 @@ export class CodeCache {
     const first = this.#next;
     const status = decode(this.#joined, 0, 16, codeSize(mode), this.#insn);
     if (!this.#append(status, 0, 1)) this.#leave(this.#insn.length, 1);
-    const block: Block = { first, end: this.#next, count: 1, host, mode, mapped: false };
+    const block: Block = { first, end: this.#next, count: 1, host, mode };
+    this.#map.set(host, mode, first, second >>> 12);
     this.#enter(block, host >>> 12);
     this.#enter(block, second >>> 12);
     return first;

@@ -29,7 +29,7 @@ export interface Library {
   tlb_protect(cpu: number, hostPage: number): void;
   jump_cache_flush(cpu: number): void;
   code_at_rip(cpu: number): number;
-  code_map_set(cpu: number, host: number, mode: number, record: number): void;
+  code_map_set(cpu: number, host: number, mode: number, record: number, second: number): void;
   fetch_translate_halves(cpu: number, low: number, high: number): number;
   translate_halves(cpu: number, low: number, high: number, access: number): number;
   components_in_use(cpu: number): number;

@@ -19,7 +19,7 @@ export function makeCodeCache(host: VcpuHost, places: VcpuPlaces, cells: CpuCell
   const map = new Uint8Array(wasmMemory.buffer, codeMap, CODE_MAP_BYTES);
   return new CodeCache(wasmMemory.buffer, arena, {
     fetchTranslate: (low, high) => library.fetch_translate_halves(cells.base, low, high),
-    set: (at, mode, record) => library.code_map_set(cells.base, at, mode, record),
+    set: (at, mode, record, second) => library.code_map_set(cells.base, at, mode, record, second),
     clear: () => map.fill(0),
     flushJumpCache: () => library.jump_cache_flush(cells.base),
     protect: (page) => {

@@ -209,6 +209,7 @@ export class VcpuRun {
   #step(): number {
     const { cells, library } = this.#glue;
     cells.setI32(CPU.mode, cells.i32(CPU.mode) | MODE.single);
+    cells.setI32(CPU.jumpKey, 0);
     const trap = this.#execute(0);
     library.update_mode(cells.base);
     return trap;

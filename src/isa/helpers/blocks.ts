@@ -3,22 +3,16 @@ import {
   CODE_MAP_ENTRY_SIZE,
   CODE_MAP_ENTRY_key,
   CODE_MAP_ENTRY_record,
+  CODE_MAP_ENTRY_second,
   CPU_blockRip,
   CPU_codeLimit,
   CPU_codeMap,
   CPU_codeMapMask,
-  CPU_jumpCache,
-  CPU_jumpEpoch,
   CPU_jumpMisses,
   CPU_linearMask,
   CPU_mode,
   CPU_rip,
   CPU_stepRip,
-  JUMP_CACHE_ENTRIES,
-  JUMP_CACHE_ENTRY_SIZE,
-  JUMP_CACHE_ENTRY_linear,
-  JUMP_CACHE_ENTRY_mode,
-  JUMP_CACHE_ENTRY_record,
   MODE_single,
   MODE_sizeMask,
   RECORD_NEXT,
@@ -28,7 +22,9 @@ import {
 import { debug_boundary } from "./debug.ts";
 import { decode_block } from "./env.ts";
 import { raise_gp, trapped } from "./fault.ts";
-import { fetch_translate } from "./mmu.ts";
+import { jump_cache_set } from "./jump-cache.ts";
+import { fetch_translate, next_linear } from "./mmu.ts";
+import { is_code_global } from "./tlb.ts";
 
 /** Bits of CPU.mode on which decoding depends. */
 const DECODE_MODE: i32 = MODE_sizeMask | MODE_single;
@@ -43,6 +39,9 @@ function first_slot(cpu: i32, key: u64): i32 {
   return hash & load<i32>(cpu + CPU_codeMapMask);
 }
 
+/** Of the record found last, the host page of the second part of an instruction that crosses a page; 0: it does not. */
+let secondPage: i32 = 0;
+
 /** The record of decoded code at a host address, or 0. */
 export function code_map_find(cpu: i32, host: i32, mode: i32): i32 {
   const key = code_key(host, mode);
@@ -50,14 +49,20 @@ export function code_map_find(cpu: i32, host: i32, mode: i32): i32 {
   for (let slot = first_slot(cpu, key); ; slot = (slot + 1) & mask) {
     const entry = load<i32>(cpu + CPU_codeMap) + slot * CODE_MAP_ENTRY_SIZE;
     const found = load<u64>(entry + CODE_MAP_ENTRY_key);
-    if (found == key) return load<i32>(entry + CODE_MAP_ENTRY_record);
+    if (found == key) {
+      secondPage = load<i32>(entry + CODE_MAP_ENTRY_second);
+      return load<i32>(entry + CODE_MAP_ENTRY_record);
+    }
     if (found == 0) break;
   }
   return 0;
 }
 
-/** Enters or (record 0) forgets code at a host address. The engine keeps the map at most half full. */
-export function code_map_set(cpu: i32, host: i32, mode: i32, record: i32): void {
+/**
+ * Enters or (record 0) forgets code at a host address; `second` is the host page of what is in the next page, or 0. The engine
+ * keeps the map at most half full.
+ */
+export function code_map_set(cpu: i32, host: i32, mode: i32, record: i32, second: i32): void {
   const key = code_key(host, mode);
   const mask = load<i32>(cpu + CPU_codeMapMask);
   for (let slot = first_slot(cpu, key); ; slot = (slot + 1) & mask) {
@@ -66,15 +71,9 @@ export function code_map_set(cpu: i32, host: i32, mode: i32, record: i32): void 
     if (found != key && found != 0) continue;
     store<u64>(entry + CODE_MAP_ENTRY_key, key);
     store<i32>(entry + CODE_MAP_ENTRY_record, record);
+    store<i32>(entry + CODE_MAP_ENTRY_second, second);
     return;
   }
-}
-
-/** Index of a linear address in the jump cache; the emitted dispatcher computes the same. */
-function jump_cache_entry(cpu: i32, linear: u64): i32 {
-  const low = linear as i32;
-  const index = (low ^ ((low as u32) >> 12)) & (JUMP_CACHE_ENTRIES - 1);
-  return cpu + CPU_jumpCache + index * JUMP_CACHE_ENTRY_SIZE;
 }
 
 /** EIP has 32 bits: code that runs on at 4 GiB goes on at 0. */
@@ -90,6 +89,15 @@ function decode(cpu: i32, host: i32, linear: u64, mode: i32): i32 {
   const record = decode_block(cpu, host, linear as i32, (linear >> 32) as i32);
   store<i32>(cpu + CPU_mode, current);
   return record;
+}
+
+/** The record of code that is decoded, with its second page where it was, or 0; look at CPU.trap afterwards. */
+function find_decoded(cpu: i32, host: i32, linear: u64, mode: i32): i32 {
+  const record = code_map_find(cpu, host, mode);
+  if (!record || !secondPage) return record;
+  const expected = secondPage;
+  const second = fetch_translate(cpu, next_linear(cpu, linear, 0x1000 - ((linear & 0xfff) as i32)));
+  return (((second as u32) >> 12) as i32) == expected ? record : 0;
 }
 
 /** A single instruction is about to begin: 0 with #GP raised if it does not end within the segment. */
@@ -122,13 +130,11 @@ export function find_block(cpu: i32): i32 {
   }
   const host = fetch_translate(cpu, linear);
   if (!host) return 0;
-  let record = code_map_find(cpu, host, mode);
+  let record = find_decoded(cpu, host, linear, mode);
+  if (trapped(cpu)) return 0;
   if (!record) record = decode(cpu, host, linear, mode);
   if (!record) return 0;
   if (mode & MODE_single) return begin_single(cpu, record, limit);
-  const entry = jump_cache_entry(cpu, linear);
-  store<u64>(entry + JUMP_CACHE_ENTRY_linear, linear ^ load<u64>(cpu + CPU_jumpEpoch));
-  store<i32>(entry + JUMP_CACHE_ENTRY_mode, mode);
-  store<i32>(entry + JUMP_CACHE_ENTRY_record, record);
+  jump_cache_set(cpu, linear, record, is_code_global(cpu, linear));
   return record;
 }

@@ -31,7 +31,8 @@ import {
   translate_halves,
 } from "./mmu.ts";
 import { code_at_rip, load_checked, store_checked } from "./region.ts";
-import { jump_cache_flush, memory_fence, tlb_flush, tlb_protect } from "./tlb.ts";
+import { jump_cache_flush } from "./jump-cache.ts";
+import { memory_fence, tlb_flush, tlb_protect } from "./tlb.ts";
 import { update_mode } from "./mode.ts";
 import { cpuid, hypercall, rdmsr, rdtsc, wrmsr } from "./msr.ts";
 import { reload_pdptrs } from "./pdptr.ts";

@@ -37,7 +37,8 @@ import {
 } from "./layout.generated.ts";
 import { is_single } from "./debug.ts";
 import { BIG, dpl_of, is_writable_data, EXPAND_DOWN, LONG, PRESENT } from "./descriptor.ts";
-import { jump_cache_flush, tlb_select } from "./tlb.ts";
+import { jump_cache_flush, jump_key_update } from "./jump-cache.ts";
+import { tlb_select } from "./tlb.ts";
 import { has_paragraphs, is_long, is_protected, is_v86, segment_attributes } from "./registers.ts";
 
 /** Recomputes everything that depends on the mode. */
@@ -50,6 +51,7 @@ export function update_mode(cpu: i32): void {
   if (level == 3) mode |= MODE_user;
   if (is_single(cpu)) mode |= MODE_single;
   store<i32>(cpu + CPU_mode, mode);
+  jump_key_update(cpu);
   store<u64>(cpu + CPU_linearMask, long ? -1 : 0xffffffff);
   store<u64>(cpu + CPU_stackMask, stack_mask(cpu, long));
   update_code_limit(cpu, long ? 0xffffffff : load<u32>(cpu + SEGMENTS_cs + SEGMENT_limit));

@@ -8,8 +8,6 @@ import {
   CPU_cr3,
   CPU_cr4,
   CPU_eflags,
-  CPU_jumpCache,
-  CPU_jumpEpoch,
   CPU_keysUsed,
   CPU_largeRegions,
   CPU_scratch,
@@ -23,8 +21,6 @@ import {
   CR0_AM,
   CR4_PCIDE,
   EFLAGS_AC,
-  JUMP_CACHE_ENTRIES,
-  JUMP_CACHE_ENTRY_SIZE,
   LARGE_REGION_BYTES,
   TLB_BANKS,
   TLB_ENTRIES,
@@ -37,6 +33,7 @@ import {
   TLB_MODES,
 } from "./layout.generated.ts";
 import { is_page_watched } from "./debug.ts";
+import { jump_cache_flush, jump_cache_flush_nonglobal, jump_cache_flush_page } from "./jump-cache.ts";
 import {
   ACCESS_FETCH,
   ACCESS_READ,
@@ -139,7 +136,7 @@ export function tlb_switch(cpu: i32, pcid: i32, keep: bool): void {
   if (known >= 0 && !keep) flush_bank_nonglobal(cpu, known);
   store<i32>(cpu + CPU_tlbBank, known >= 0 ? known : take_bank(cpu, pcid));
   tlb_select(cpu);
-  jump_cache_flush(cpu);
+  jump_cache_flush_nonglobal(cpu);
 }
 
 // Dropping
@@ -178,20 +175,20 @@ function flush_bank_nonglobal(cpu: i32, bank: i32): void {
 /** Drops every translation of the current address space that is not global. */
 export function tlb_flush_nonglobal(cpu: i32): void {
   flush_bank_nonglobal(cpu, load<i32>(cpu + CPU_tlbBank));
-  jump_cache_flush(cpu);
+  jump_cache_flush_nonglobal(cpu);
 }
 
 /** Drops every translation of an address space that is not global. */
 export function tlb_flush_pcid(cpu: i32, pcid: i32): void {
   const bank = find_bank(cpu, pcid);
   if (bank >= 0) flush_bank_nonglobal(cpu, bank);
-  jump_cache_flush(cpu);
+  jump_cache_flush_nonglobal(cpu);
 }
 
 /** Drops every translation that is not global. */
 export function tlb_flush_all_nonglobal(cpu: i32): void {
   for (let bank = 0; bank < TLB_BANKS; bank++) if (is_used(cpu, bank)) flush_bank_nonglobal(cpu, bank);
-  jump_cache_flush(cpu);
+  jump_cache_flush_nonglobal(cpu);
 }
 
 /** Drops the translations of the page with an address, large or small, in every address space. [SDM 3A 4.10.4.1] */
@@ -203,7 +200,8 @@ export function tlb_flush_page(cpu: i32, linear: u64): void {
     for (let tlb = start; tlb < start + BANK_BYTES; tlb += TLB_BYTES) drop(entry_of(tlb, linear));
     if (large) flush_large(start, linear);
   }
-  jump_cache_flush(cpu);
+  if (large) jump_cache_flush(cpu);
+  else jump_cache_flush_page(cpu, linear);
 }
 
 /** Takes away fast writes to a host page, which now holds code or is logged. */
@@ -218,17 +216,6 @@ function protect_in(start: i32, hostPage: i32): void {
     const host = (tag as i32) + load<i32>(entry + TLB_ENTRY_addend);
     if ((((host as u32) >> 12) as i32) == hostPage) store<u64>(entry + TLB_ENTRY_writeTag, -1);
   }
-}
-
-/** CPU.jumpEpoch counts in the bits above any canonical address, of 57 bits at most. */
-const EPOCH: u64 = 1 << 57;
-
-/** Empties the jump cache: what it holds is of another epoch. It is filled when epochs repeat, and at first. */
-export function jump_cache_flush(cpu: i32): void {
-  const before = load<u64>(cpu + CPU_jumpEpoch);
-  const epoch = before + EPOCH;
-  if (before == 0) memory.fill(cpu + CPU_jumpCache, 0xff, JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE);
-  store<u64>(cpu + CPU_jumpEpoch, epoch);
 }
 
 // Large pages: an entry holds 4 KiB of one, and INVLPG of any address in it drops all of them. CPU.largeRegions is a set of
@@ -255,6 +242,12 @@ function flush_large(start: i32, linear: u64): void {
 }
 
 // Finding and filling
+
+/** Whether the TLB has a page for fetching, and as a global one. */
+export function is_code_global(cpu: i32, linear: u64): bool {
+  const entry = entry_of(tlb_of(cpu, ACCESS_FETCH), linear);
+  return load<u64>(entry + TLB_ENTRY_execTag) == (linear & PAGE) && (load<i32>(entry + TLB_ENTRY_kind) & GLOBAL) != 0;
+}
 
 /** Host address of a linear address that the TLB knows for an access, or 0. */
 export function tlb_find(cpu: i32, linear: u64, access: i32): i32 {

@@ -25,6 +25,8 @@ export const MEMORY_PAGES = 65536;
 
 export const HANDLER_TYPE: Signature = { params: ["i32", "i32"], results: ["i32"] };
 export const CPU_TYPE: Signature = { params: ["i32"], results: ["i32"] };
+const JUMP_TYPE: Signature = { params: ["i32", "i64"], results: ["i32"] };
+const RIP_PARAM = 1 as Local;
 export const ENTER_TYPE: Signature = { params: ["i32", "i32", "i32"], results: ["i32"] };
 const HANDLER_PARAM = 2 as Local;
 
@@ -56,7 +58,7 @@ class Generator implements Callees {
       this.#helpers.set(name, this.#module.importFunction("helpers", name, helperSignature(declaration)));
     }
     const handlerType = this.#module.type(HANDLER_TYPE);
-    this.#to = { handlerType, dispatch: this.#module.declare(CPU_TYPE) };
+    this.#to = { handlerType, dispatch: this.#module.declare(CPU_TYPE), jump: this.#module.declare(JUMP_TYPE) };
     this.#fault = this.#module.declare(HANDLER_TYPE);
   }
 
@@ -68,6 +70,7 @@ class Generator implements Callees {
 
   generate(): Uint8Array<ArrayBuffer> {
     this.#defineDispatch();
+    this.#defineJump();
     this.#defineFault();
     const special = [this.#leave(), this.#raise(VECTOR.UD), this.#raise(VECTOR.GP)];
     this.#module.table([...special, ...FORMS.flatMap((form) => this.#handlersOf(form))], "handlers", REGION_SLOTS);
@@ -163,17 +166,33 @@ class Generator implements Callees {
   /** dispatch(cpu): runs the block at CS:rip; returns TRAP.budget when the budget is used up, or why no block is there. */
   #defineDispatch(): void {
     const f = this.#module.body(CPU_TYPE);
+    const rip = f.local("i64");
+    this.#returnWithoutBudget(f);
+    stateLoad(f, "i64.load", CPU.rip);
+    f.set(rip);
+    this.#runBlock(f, rip);
+    this.#module.define(this.#to.dispatch, f);
+  }
+
+  /** jump(cpu, rip): the same with a rip that is not in CPU.rip; it is stored only for who may look at it. */
+  #defineJump(): void {
+    const f = this.#module.body(JUMP_TYPE);
+    this.#returnWithoutBudget(f, () => storeRip(f));
+    this.#runBlock(f, RIP_PARAM, () => storeRip(f));
+    this.#module.define(this.#to.jump, f);
+  }
+
+  /** The end of both: `onMiss` is before the search for a block that is not in the jump cache. */
+  #runBlock(f: FunctionWriter, rip: Local, onMiss?: () => void): void {
     const linear = f.local("i64");
     const record = f.local("i32");
-    this.#returnWithoutBudget(f);
-    this.#enterBlock(f, linear);
-    this.#lookUp(f, linear, record);
+    this.#enterBlock(f, rip, linear);
+    this.#lookUp(f, linear, record, onMiss);
     f.get(CPU_PARAM);
     f.get(record);
     f.get(record);
     f.memory("i32.load", RECORD.handler);
     f.tailCallIndirect(this.#to.handlerType);
-    this.#module.define(this.#to.dispatch, f);
   }
 
   /** enter(cpu, record, handler): goes on with a record. */
@@ -186,22 +205,21 @@ class Generator implements Callees {
     return index;
   }
 
-  #returnWithoutBudget(f: FunctionWriter): void {
+  #returnWithoutBudget(f: FunctionWriter, before?: () => void): void {
     stateLoad(f, "i32.load", CPU.budget);
     f.i32(0);
     f.op("i32.lt_s");
     f.open("if");
+    before?.();
     f.i32(TRAP.budget);
     f.op("return");
     f.close();
   }
 
   /** Notes rip as the block's and computes its linear address. */
-  #enterBlock(f: FunctionWriter, linear: Local): void {
-    const rip = f.local("i64");
+  #enterBlock(f: FunctionWriter, rip: Local, linear: Local): void {
     f.get(CPU_PARAM);
-    stateLoad(f, "i64.load", CPU.rip);
-    f.tee(rip);
+    f.get(rip);
     f.memory("i64.store", CPU.blockRip);
     f.get(rip);
     stateLoad(f, "i64.load", segmentOffset("cs") + SEGMENT.base);
@@ -212,18 +230,16 @@ class Generator implements Callees {
   }
 
   /** Finds the record in the jump cache, else by find_block; returns from dispatch if that trapped. */
-  #lookUp(f: FunctionWriter, linear: Local, record: Local): void {
+  #lookUp(f: FunctionWriter, linear: Local, record: Local, onMiss?: () => void): void {
     const entry = f.local("i32");
     jumpCacheEntry(f, linear);
     f.tee(entry);
     f.memory("i64.load", CPU.jumpCache + JUMP_CACHE_ENTRY.linear);
     f.get(linear);
-    stateLoad(f, "i64.load", CPU.jumpEpoch);
-    f.op("i64.xor");
     f.op("i64.eq");
     f.get(entry);
-    f.memory("i32.load", CPU.jumpCache + JUMP_CACHE_ENTRY.mode);
-    stateLoad(f, "i32.load", CPU.mode);
+    f.memory("i32.load", CPU.jumpCache + JUMP_CACHE_ENTRY.key);
+    stateLoad(f, "i32.load", CPU.jumpKey);
     f.op("i32.eq");
     f.op("i32.and");
     f.open("if");
@@ -231,6 +247,7 @@ class Generator implements Callees {
     f.memory("i32.load", CPU.jumpCache + JUMP_CACHE_ENTRY.record);
     f.set(record);
     f.else();
+    onMiss?.();
     f.get(CPU_PARAM);
     f.call(this.helper("find_block"));
     f.tee(record);
@@ -290,12 +307,18 @@ function waysOf({ nodes }: Program): number {
   return nodes.length > LONG ? 2 : ADDRESSINGS;
 }
 
+function storeRip(f: FunctionWriter): void {
+  f.get(CPU_PARAM);
+  f.get(RIP_PARAM);
+  f.memory("i64.store", CPU.rip);
+}
+
 function stateLoad(f: FunctionWriter, name: string, at: number): void {
   f.get(CPU_PARAM);
   f.memory(name, at);
 }
 
-/** Address of the jump cache entry of a linear address, less CPU.jumpCache; helpers/blocks.ts computes the same. */
+/** Address of the jump cache entry of a linear address, less CPU.jumpCache; helpers/jump-cache.ts computes the same. */
 function jumpCacheEntry(f: FunctionWriter, linear: Local): void {
   const low = f.local("i32");
   f.get(linear);

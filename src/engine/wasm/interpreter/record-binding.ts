@@ -14,8 +14,9 @@ const BASED_SEGMENTS: ReadonlySet<number> = new Set([segmentOffset("fs"), segmen
 
 /** Functions of the module that handlers end in. */
 export interface Continuations {
-  /** Index of dispatch(cpu). */
+  /** Index of dispatch(cpu), and of jump(cpu, rip), which does not need CPU.rip. */
   readonly dispatch: number;
+  readonly jump: number;
   /** Type index of handlers. */
   readonly handlerType: number;
 }
@@ -93,8 +94,9 @@ export class RecordBinding implements Binding {
     const rip = values.local(node);
     this.spend();
     if (this.#relative) this.#followLink(rip);
-    this.setRip(() => this.#f.get(rip));
-    this.dispatch();
+    this.#f.get(CPU_PARAM);
+    this.#f.get(rip);
+    this.#f.tailCall(this.#to.jump);
   }
 
   /** Goes straight to the record of a relative jump's target, if it is known and the budget allows. */
