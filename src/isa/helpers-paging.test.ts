@@ -152,6 +152,30 @@ describe("process-context identifiers", () => {
   });
 });
 
+describe("a change of CR3 without identifiers", () => {
+  test.each([0, 600])("drops what is known, and %i accesses of other pages since", (accesses) => {
+    const machine = long(0, PAGE_A | P | RW, CR4.PGE);
+    machine.write(TABLE[2] + 8, PAGE_A | P | RW);
+    expect(access(machine, LINEAR, READ)).toBe(PAGE_A);
+    for (let n = 0; n < accesses; n++) {
+      machine.call("invlpg", CPU.segments + 8 * 32, LINEAR + 0x1000n);
+      expect(access(machine, LINEAR + 0x1000n, READ)).toBe(PAGE_A);
+    }
+    machine.write(TABLE[2], PAGE_B | P | RW);
+    expect(access(machine, LINEAR, READ)).toBe(PAGE_A);
+    writeCr3(machine, BigInt(AT.pageTables));
+    expect(access(machine, LINEAR, READ)).toBe(PAGE_B);
+  });
+
+  test("keeps global pages", () => {
+    const machine = long(0, PAGE_A | P | RW | GLOBAL, CR4.PGE);
+    expect(access(machine, LINEAR, READ)).toBe(PAGE_A);
+    machine.write(TABLE[2], PAGE_B | P | RW);
+    writeCr3(machine, BigInt(AT.pageTables));
+    expect(access(machine, LINEAR, READ)).toBe(PAGE_A);
+  });
+});
+
 describe("INVLPG", () => {
   function large(level: 1 | 0): HelperMachine {
     const machine = long(0, 0, 0, FEATURE.pdpe1gb);

@@ -44,7 +44,7 @@ export const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr", "flat
 export type SegmentName = (typeof SEGMENTS)[number];
 
 /** Bytes of the software TLB: entries x size, for each of the access modes of TLB_MODES. */
-export const TLB_ENTRIES = 512;
+export const TLB_ENTRIES = 1024;
 /** One TLB entry: tags are the page's linear address or -1 for "no access"; host = low 32 bits of linear address + addend. */
 export const TLB_ENTRY = place([
   ["readTag", 8],
@@ -59,6 +59,8 @@ export const TLB_ENTRY_SIZE = 32;
 export const TLB_MODES = 3;
 /** Address spaces whose translations are kept: see helpers/tlb.ts. */
 export const TLB_BANKS = 4;
+/** Entries of pages that are not global that are remembered, to drop them without a look at all others. */
+export const TLB_LOG_ENTRIES = 512;
 /** Buckets of the set of regions with large pages. */
 export const LARGE_REGION_BYTES = 1024;
 
@@ -235,6 +237,9 @@ export const CPU = place([
   ["tlbBank", 4],
   ["tlbNextBank", 4],
   ["tlbBanks", TLB_BANKS * 4],
+  // Entries of the current bank that were filled for pages that are not global, and how many, or more than there is room for
+  ["tlbLogged", 4],
+  ["tlbLog", TLB_LOG_ENTRIES * 4],
   // Which regions large pages are known of, by hash
   ["largeRegions", LARGE_REGION_BYTES],
   // One that is always empty, then the banks

@@ -15,6 +15,8 @@ import {
   CPU_tlbBank,
   CPU_tlbBanks,
   CPU_tlbFlushes,
+  CPU_tlbLog,
+  CPU_tlbLogged,
   CPU_tlbMisses,
   CPU_tlbNextBank,
   CPU_tlbs,
@@ -30,6 +32,7 @@ import {
   TLB_ENTRY_kind,
   TLB_ENTRY_readTag,
   TLB_ENTRY_writeTag,
+  TLB_LOG_ENTRIES,
   TLB_MODES,
 } from "./layout.generated.ts";
 import { is_page_watched } from "./debug.ts";
@@ -134,7 +137,9 @@ function take_bank(cpu: i32, pcid: i32): i32 {
 export function tlb_switch(cpu: i32, pcid: i32, keep: bool): void {
   const known = find_bank(cpu, pcid);
   if (known >= 0 && !keep) flush_bank_nonglobal(cpu, known);
-  store<i32>(cpu + CPU_tlbBank, known >= 0 ? known : take_bank(cpu, pcid));
+  const bank = known >= 0 ? known : take_bank(cpu, pcid);
+  if (bank != load<i32>(cpu + CPU_tlbBank)) store<i32>(cpu + CPU_tlbLogged, known >= 0 && keep ? UNKNOWN : 0);
+  store<i32>(cpu + CPU_tlbBank, bank);
   tlb_select(cpu);
   jump_cache_flush_nonglobal(cpu);
 }
@@ -158,18 +163,44 @@ export function tlb_flush(cpu: i32): void {
   memory.fill(cpu + CPU_largeRegions, 0, LARGE_REGION_BYTES);
   store<i32>(cpu + CPU_keysUsed, 0);
   store<i32>(cpu + CPU_tlbBank, 0);
+  store<i32>(cpu + CPU_tlbLogged, 0);
   set_owner(cpu, 0, current_pcid(cpu) + 1);
   tlb_select(cpu);
   jump_cache_flush(cpu);
   count(cpu + CPU_tlbFlushes);
 }
 
+function drop_nonglobal(entry: i32): void {
+  if (!(load<i32>(entry + TLB_ENTRY_kind) & GLOBAL)) drop(entry);
+}
+
 function flush_bank_nonglobal(cpu: i32, bank: i32): void {
-  const start = bank_at(cpu, bank);
-  for (let entry = start; entry < start + BANK_BYTES; entry += TLB_ENTRY_SIZE) {
-    if (!(load<i32>(entry + TLB_ENTRY_kind) & GLOBAL)) drop(entry);
-  }
   count(cpu + CPU_tlbFlushes);
+  const current = bank == load<i32>(cpu + CPU_tlbBank);
+  if (current && flush_logged(cpu)) return;
+  const start = bank_at(cpu, bank);
+  for (let entry = start; entry < start + BANK_BYTES; entry += TLB_ENTRY_SIZE) drop_nonglobal(entry);
+  if (current) store<i32>(cpu + CPU_tlbLogged, 0);
+}
+
+// The log: entries of the current bank that were filled for pages that are not global since it was without such pages
+
+/** CPU.tlbLogged when the log does not have all of them. */
+const UNKNOWN: i32 = TLB_LOG_ENTRIES + 1;
+
+function log_filled(cpu: i32, entry: i32): void {
+  const logged = load<i32>(cpu + CPU_tlbLogged);
+  if (logged < TLB_LOG_ENTRIES) store<i32>(cpu + CPU_tlbLog + (logged << 2), entry);
+  if (logged < UNKNOWN) store<i32>(cpu + CPU_tlbLogged, logged + 1);
+}
+
+/** Drops what the log has; false: it does not have all. */
+function flush_logged(cpu: i32): bool {
+  const logged = load<i32>(cpu + CPU_tlbLogged);
+  if (logged > TLB_LOG_ENTRIES) return false;
+  for (let n = 0; n < logged; n++) drop_nonglobal(load<i32>(cpu + CPU_tlbLog + (n << 2)));
+  store<i32>(cpu + CPU_tlbLogged, 0);
+  return true;
 }
 
 /** Drops every translation of the current address space that is not global. */
@@ -275,6 +306,7 @@ export function tlb_fill(cpu: i32, linear: u64, access: i32, host: i32, readOnly
   store<i32>(entry + TLB_ENTRY_addend, (host & ~0xfff) - ((linear as i32) & ~0xfff));
   const shift = page_shift();
   store<i32>(entry + TLB_ENTRY_kind, (shift << SHIFT_AT) | (rights & PAGE_GLOBAL ? GLOBAL : 0));
+  if (!(rights & PAGE_GLOBAL)) log_filled(cpu, entry);
   if (shift > 12) store<u8>(region_byte(cpu, linear, shift), 1);
   // another vCPU may have begun to watch the page and not have seen this entry
   memory_fence(cpu);
