@@ -141,7 +141,7 @@ export const RUN: CommandSpec<typeof RUN_OPTIONS> = {
   summary: "boot a machine",
   description: [
     "Boots a machine with its serial port on this terminal: the default image, a Debian kernel with a small root, or the kernel that --kernel names. An image is downloaded once, verified, and kept in the cache.",
-    "IMAGE may also be a root, which runs under our kernel on a disk of its own, with a network: debian:12, made here from the Debian archive; a reference to a registry such as alpine or ghcr.io/owner/name:tag; oci:DIRECTORY[:TAG]; docker-archive:FILE[:TAG]. COMMAND is run in it, by default what the image says. The disk is thrown away at the end unless --root-disk keeps it. debian:12 is Docker Hub's only with the registry's name, docker.io/library/debian:12.",
+    "IMAGE may also be a root, which runs under our kernel on a disk of its own, with a network: debian:12, made here from the Debian archive; a reference to a registry such as alpine or ghcr.io/owner/name:tag; oci:DIRECTORY[:TAG]; docker-archive:FILE[:TAG]. COMMAND is run in it, by default what the image says. The disk is thrown away at the end unless --root-disk keeps it. debian:12 is Docker Hub's only with the registry's name, docker.io/library/debian:12. On a terminal the program has the console, and its status is not handed on.",
     "On a terminal Ctrl-A is the escape key: Ctrl-A x leaves, Ctrl-A h helps, Ctrl-A Ctrl-A sends Ctrl-A. In a pipe every byte passes untouched.",
     "The exit status is that of the command (--exec), 128 + N if signal N ended it, or of the debug-exit port; 0 if the guest ended the machine or you left; 124 after --timeout; 1 if something is wrong, a triple fault of the guest included.",
   ],

@@ -28,6 +28,8 @@ export interface PreparedRoot {
 }
 
 const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** A root's program has the console; what the kernel says of its start is no part of that. */
+const QUIET = "quiet";
 const NOTHING: PreparedRoot["release"] = () => {};
 
 /** Makes of options that name a root those of a machine that runs it; others are as they were. Throws UserError. */
@@ -76,6 +78,7 @@ export function rootedOptions(options: MachineOptions, image: RootImage, disk: s
     program: undefined,
     disks: [{ file: disk, format: "qcow2", serial: "tskvm-root" }, ...disks],
     network: options.network === false ? undefined : (options.network ?? {}),
+    append: [QUIET, options.append].filter(Boolean).join(" "),
     rootInitrd: rootInitrd(launch, isKept),
     command: isInteractive ? undefined : rootCommand(isKept),
   };

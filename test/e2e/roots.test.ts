@@ -3,8 +3,9 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { resolveImage } from "tskvm";
-import { expect, type TestContext, test } from "vitest";
+import { expect, onTestFinished, type TestContext, test } from "vitest";
 import { parseImageName } from "../../src/image/roots/image-name.ts";
+import { removeRoot } from "../../src/image/roots/manage.ts";
 import { resolveRoot } from "../../src/image/roots/resolve.ts";
 import { needImage } from "./need-image.ts";
 import { scratchDirectory, tskvm } from "./tskvm.ts";
@@ -59,7 +60,9 @@ test("an image's program runs in its root, as its user, with its environment; it
   timeout: 3 * BOOT_MS,
 }, async (context) => {
   const image = await busyboxLayout(context);
-  const base = await resolveRoot(parseImageName(image) as Parameters<typeof resolveRoot>[0]);
+  const name = parseImageName(image) as Parameters<typeof resolveRoot>[0];
+  const base = await resolveRoot(name);
+  onTestFinished(async () => void (await removeRoot(name)));
   const before = [statSync(base.disk).mtimeMs, sha256(readFileSync(base.disk))];
   const script = 'id; pwd; echo "$GREETING $OTHER"; cat /etc/hosts | head -n 1; [ -r /etc/resolv.conf ] && cat; exit 5';
   const options = ["--timeout", "280", "-e", "OTHER=world"];

@@ -135,6 +135,7 @@ function writeFiles(put: PutFile, archives: readonly Archive[], proxies: Readonl
   const useful = [...proxies].filter(([, value]) => URL.canParse(value) && !isLoopback(new URL(value).hostname));
   if (useful.length > 0)
     put("etc/apt/apt.conf.d/01proxy", useful.map(([name, value]) => `${name} "${value}";\n`).join(""));
+  put("etc/apt/apt.conf.d/01languages", 'Acquire::Languages "none";\n');
   put("etc/fstab", "/dev/vda / ext4 defaults 0 1\n");
   put("etc/hostname", "tskvm\n");
 }
