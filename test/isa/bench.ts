@@ -25,6 +25,9 @@ export interface Follower {
   caught(raised: Raised): boolean;
 }
 
+/** Instructions that are granted for each that the evaluator may step: repetitions count too. */
+const BUDGET = 10;
+
 /**
  * How a program is compiled: every block when it is decoded; all blocks that the interpreter decoded in a run before, each as
  * the entry of a region; some of them, while the interpreter executes the others, in slices.
@@ -148,7 +151,7 @@ export class Bench {
   /** Runs what is in place to its end, in slices if `slice` gives their lengths; undefined if it does not end. */
   #run(program: UserProgram, slice?: () => number): UserResult | undefined {
     const { cells } = this.#guest;
-    const budget = 2 * (program.steps ?? MAX_STEPS);
+    const budget = BUDGET * (program.steps ?? MAX_STEPS);
     for (let left = budget; left > 0; ) {
       const granted = slice?.() ?? left;
       cells.setI32(CPU.budget, granted);
