@@ -25,7 +25,7 @@ afterAll(() => {
 });
 
 describe("the software CPU against the processor", () => {
-  test("programs that once failed", (context) => {
+  test("programs that once failed", { timeout: 300_000 }, (context) => {
     context.skip(fuzzer === undefined, reason);
     expectNone(fuzzer!.compare(loadSeeds(), newReport()), "test/seeds");
   });
