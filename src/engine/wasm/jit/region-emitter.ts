@@ -1,18 +1,20 @@
 import { NO_REGISTER } from "../../../isa/decoder/instruction.ts";
 import { lowerFlags } from "../../../isa/ir/lower.ts";
 import type { Node } from "../../../isa/ir/ops.ts";
-import { CPU, SEGMENT, segmentOffset } from "../../../isa/state.ts";
+import { CPU } from "../../../isa/state.ts";
 import type { FunctionWriter, Local } from "../asm/function-writer.ts";
 import type { NodeValues } from "../emitter/binding.ts";
 import { type Callees, ProgramEmitter } from "../emitter/program-emitter.ts";
 import { RECORD } from "../interpreter/record.ts";
-import { CPU_PARAM, RECORD_PARAM } from "../interpreter/record-binding.ts";
+import { CPU_PARAM } from "../interpreter/record-binding.ts";
+import { emitChoice } from "./choice.ts";
 import { FlagLocals, flagUse, isDeferred } from "./flag-locals.ts";
-import { conditionOf, type Region, type RegionBlock, type RegionInstruction, targetsOf } from "./region.ts";
+import { emitGuard } from "./guard.ts";
+import { conditionOf, type Region, type RegionBlock, type RegionInstruction } from "./region.ts";
 import { mayLeave, RegionBinding, writesMemory } from "./region-binding.ts";
-import { assumedFields, slotOf } from "./specialize.ts";
+import { HEAD, Shape } from "./shape.ts";
+import { slotOf } from "./specialize.ts";
 import { StateLocals } from "./state-locals.ts";
-import { analyse, type Structure } from "./structure.ts";
 
 /** Functions of the module that regions end in. */
 export interface RegionContinuations extends Callees {
@@ -51,7 +53,7 @@ export class RegionEmitter {
   readonly tlb: Local;
   readonly #codeWrites: Local;
   readonly #binding: RegionBinding;
-  readonly #structure: Structure;
+  readonly #shape: Shape;
   #leaveLabel = 0;
   /** Labels of the loops and blocks that are open, by the node they lead to. */
   readonly #labels = new Map<number, number>();
@@ -74,19 +76,19 @@ export class RegionEmitter {
     this.tlb = f.local("i32");
     this.#codeWrites = f.local("i32");
     this.#binding = new RegionBinding(this);
-    const { blocks, request } = region;
-    const successors = (node: number): number[] => targetsOf(blocks.get(node)!.end).filter((to) => blocks.has(to));
-    this.#structure = analyse(request.root, (node) => [...new Set(successors(node))]);
+    this.#shape = new Shape(region);
     this.#keepRegisters();
   }
 
   emit(): void {
     const f = this.f;
     f.releaseLocals();
-    this.#guard();
+    this.#findPage();
+    emitGuard(this);
     this.#enter();
     this.#leaveLabel = f.open("block");
-    this.#tree(this.region.request.root);
+    this.flags.tell();
+    this.#tree(HEAD);
     f.op("unreachable");
     f.close();
     this.#leave();
@@ -112,50 +114,20 @@ export class RegionEmitter {
       }
   }
 
-  /** The interpreter goes on where something is not as the region assumes. */
-  #guard(): void {
+  #findPage(): void {
     const f = this.f;
-    const assumed = assumedFields(this.region.request.codeSize);
-    const differences = [...this.region.assumed].map((at) => () => {
-      const value = assumed.get(at)!;
-      f.get(CPU_PARAM);
-      f.memory(at === CPU.stackMask || at === CPU.linearMask ? "i64.load" : "i64.load32_u", at);
-      f.i64(Number(value & 0xffff_ffffn) | 0, Number(value >> 32n) | 0); // bigint: where it compiles
-      f.op("i64.xor");
-    });
-    const segments = this.region.request.codeSize === 32 ? (["es", "ss", "ds"] as const) : [];
-    for (const name of segments)
-      for (const [load, field] of [["i64.load", SEGMENT.base] as const, ["i64.load32_u", SEGMENT.check] as const])
-        differences.push(() => {
-          f.get(CPU_PARAM);
-          f.memory(load, segmentOffset(name) + field);
-        });
-    differences.forEach((push, n) => {
-      push();
-      if (n > 0) f.op("i64.or");
-    });
-    if (differences.length === 0) return;
-    f.i64(0, 0);
-    f.op("i64.ne");
-    f.usually(false);
-    f.open("if");
-    const root = this.region.blocks.get(this.region.request.root)!.instructions[0]!;
     f.get(CPU_PARAM);
-    f.get(RECORD_PARAM);
-    f.i32(root.handler);
-    f.tailCall(this.to.enter);
-    f.close();
+    f.memory("i64.load", CPU.blockRip);
+    f.tee(this.#leaveRip);
+    f.i64(this.region.request.root, 0);
+    f.op("i64.sub");
+    f.set(this.#pageRip);
   }
 
   #enter(): void {
     const f = this.f;
     this.state.load();
     this.flags.load();
-    f.get(CPU_PARAM);
-    f.memory("i64.load", CPU.blockRip);
-    f.i64(this.region.request.root, 0);
-    f.op("i64.sub");
-    f.set(this.#pageRip);
     f.get(CPU_PARAM);
     f.memory("i32.load", CPU.tlb);
     f.set(this.tlb);
@@ -183,8 +155,9 @@ export class RegionEmitter {
   // Shape: a node's blocks are nested so that every edge is a branch outwards [Ramsey: Beyond Relooper]
 
   #tree(node: number): void {
-    const children = this.#structure.dominated.get(node)!.filter((child) => this.#structure.merges.has(child));
-    if (!this.#structure.loops.has(node)) return this.#within(node, children);
+    const { dominated, merges, loops } = this.#shape.structure;
+    const children = dominated.get(node)!.filter((child) => merges.has(child));
+    if (!loops.has(node)) return this.#within(node, children);
     const label = this.f.open("loop");
     const outer = this.#labels.get(node);
     this.#labels.set(node, label);
@@ -199,7 +172,7 @@ export class RegionEmitter {
 
   /** A node, and after it those of its children that several edges lead to: last in order outermost. */
   #within(node: number, merges: readonly number[]): void {
-    if (merges.length === 0) return this.#emitBlock(this.region.blocks.get(node)!);
+    if (merges.length === 0) return node === HEAD ? this.#emitHead() : this.#emitBlock(this.region.blocks.get(node)!);
     const [last, ...rest] = merges as [number, ...number[]];
     this.#labels.set(last, this.f.open("block"));
     this.#within(node, rest);
@@ -210,15 +183,43 @@ export class RegionEmitter {
     this.#tree(last);
   }
 
+  /** Goes on at the entry that is at the rip to go on at. */
+  #emitHead(): void {
+    const f = this.f;
+    const { entries, structure } = this.#shape;
+    if (!structure.loops.has(HEAD)) return this.#goto(HEAD, this.region.request.root);
+    const offset = f.local("i64");
+    f.get(this.#leaveRip);
+    f.get(this.#pageRip);
+    f.op("i64.sub");
+    f.set(offset);
+    emitChoice(f, offset, entries, (entry) => {
+      this.flags.known = { state: "unknown" };
+      this.#goto(HEAD, entry);
+    });
+    this.flags.known = { state: "unknown" };
+    this.#leaveAs(LEAVE.dispatch, 0);
+  }
+
   /** Goes from a block to an offset in the page. */
   #goto(from: number, to: number): void {
-    if (!this.region.blocks.has(to) || this.#structure.isIrreducible(from, to)) return this.#leaveTo(to);
-    const back = this.#structure.place.get(to)! <= this.#structure.place.get(from)!;
-    const inline = !back && !this.#structure.merges.has(to);
-    if (inline && this.#structure.loops.has(to)) this.flags.tell();
+    if (!this.region.blocks.has(to)) return this.#leaveTo(to);
+    if (this.#shape.leadsByHead(from, to)) {
+      this.rip(to);
+      this.f.set(this.#leaveRip);
+      return this.#toHead();
+    }
+    const inline = this.#shape.isOnlyFrom(from, to);
+    if (inline && this.#shape.structure.loops.has(to)) this.flags.tell();
     if (inline) return this.#tree(to);
     if (!this.#ignoresFlags(to)) this.flags.tell();
     this.f.br(this.#labels.get(to)!);
+  }
+
+  /** Goes on at the rip to go on at by way of the head. */
+  #toHead(): void {
+    this.flags.tell();
+    this.f.br(this.#labels.get(HEAD)!);
   }
 
   #leaveWithoutBudget(node: number): void {
@@ -229,8 +230,10 @@ export class RegionEmitter {
     f.op("i32.lt_s");
     f.usually(false);
     f.open("if");
-    this.rip(node);
-    f.set(this.#leaveRip);
+    if (node !== HEAD) {
+      this.rip(node);
+      f.set(this.#leaveRip);
+    }
     this.#leaveAs(LEAVE.dispatch, 0);
     f.close();
   }
@@ -294,13 +297,13 @@ export class RegionEmitter {
     }
     const { end } = this.#block;
     if (end.kind !== "goto" || !this.region.blocks.has(end.target)) return false;
-    return !this.#structure.isIrreducible(this.#block.offset, end.target) && this.#ignoresFlags(end.target);
+    return !this.#shape.leadsByHead(this.#block.offset, end.target) && this.#ignoresFlags(end.target);
   }
 
   /** Whether a block of the region overwrites the flags before anybody can see them. */
   #ignoresFlags(offset: number): boolean {
     const block = this.region.blocks.get(offset);
-    if (block === undefined || this.#structure.loops.has(offset)) return false;
+    if (block === undefined || this.#shape.structure.loops.has(offset)) return false;
     for (const { program } of block.instructions) {
       const use = flagUse(program, mayLeave);
       if (use !== "neither") return use === "overwrites";
@@ -316,7 +319,7 @@ export class RegionEmitter {
     if (end.kind !== "branch") {
       values.push(target);
       this.f.set(this.#leaveRip);
-      return this.#leaveAs(LEAVE.dispatch, 0);
+      return this.#shape.comesBack(end) ? this.#toHead() : this.#leaveAs(LEAVE.dispatch, 0);
     }
     values.push(conditionOf(values.nodes));
     this.f.open("if");

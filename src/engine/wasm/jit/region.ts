@@ -11,6 +11,8 @@ import { staticRip } from "./static-rip.ts";
 const PAGE = 0x1000;
 /** Instructions of one region: bounds what V8 has to compile at once. */
 const MAX_INSTRUCTIONS = 400;
+/** Blocks that an indirect jump may go to. */
+const MAX_TARGETS = 32;
 
 /** One instruction of a region; where the interpreter has it too. */
 export interface RegionInstruction {
@@ -24,10 +26,11 @@ export interface RegionInstruction {
 
 /** How a block goes on; offsets are in the page, and may be outside of it. */
 export type BlockEnd =
-  | { readonly kind: "goto"; readonly target: number }
+  /** A call's `returns` is where it comes back. */
+  | { readonly kind: "goto"; readonly target: number; readonly returns?: number }
   | { readonly kind: "branch"; readonly taken: number; readonly next: number }
-  /** By its last instruction's own jump. */
-  | { readonly kind: "dynamic" }
+  /** By its last instruction's own jump; a return or jump may lead to an entry of the region. */
+  | { readonly kind: "dynamic"; readonly way: "return" | "jump" | "other" }
   /** The interpreter executes what comes at the offset, whose record and handler these are. */
   | { readonly kind: "interpret"; readonly offset: number; readonly record: number; readonly handler: number };
 
@@ -41,6 +44,8 @@ export interface Region {
   readonly request: RegionRequest;
   /** By offset; the first is the root. */
   readonly blocks: ReadonlyMap<number, RegionBlock>;
+  /** Blocks that returns and indirect jumps of the region may go to. */
+  readonly entries: ReadonlySet<number>;
   /** Records of decoded blocks by offset. */
   readonly records: ReadonlyMap<number, number>;
   /** Assumed state fields. */
@@ -50,6 +55,7 @@ export interface Region {
 /** Helpers that a region calls: their effects are known (see CALLS in state-locals.ts). All others are left to the interpreter. */
 export const CALLABLE: ReadonlySet<string> = new Set<HelperName>([
   ...[
+    "check_canonical",
     "udiv64",
     "udiv128",
     "crc32c",
@@ -94,19 +100,45 @@ class Discovery {
   }
 
   region(): Region | undefined {
-    const waiting = [this.#request.root];
-    while (waiting.length > 0 && this.#instructions < MAX_INSTRUCTIONS) {
-      const offset = waiting.shift()!;
+    this.#reach([this.#request.root]);
+    if (!this.#blocks.has(this.#request.root)) return undefined;
+    const targets = this.#jumpTargets();
+    this.#reach([...targets]);
+    const entries = new Set([...targets, ...this.#returns()].filter((offset) => this.#blocks.has(offset)));
+    const records = new Map([...this.#decoded].map(([offset, { record }]) => [offset, record]));
+    return { request: this.#request, blocks: this.#blocks, entries, records, assumed: this.#specializer.used };
+  }
+
+  /** Takes in blocks and what is reached from them directly. */
+  #reach(waiting: number[]): void {
+    for (let n = 0; n < waiting.length && this.#instructions < MAX_INSTRUCTIONS; n++) {
+      const offset = waiting[n]!;
       const decoded = this.#decoded.get(offset);
       if (this.#blocks.has(offset) || decoded === undefined) continue;
       const block = this.#block(offset, decoded);
       if (block.instructions.length === 0) continue;
       this.#blocks.set(offset, block);
       waiting.push(...targetsOf(block.end));
+      if (block.end.kind === "goto" && block.end.returns !== undefined) waiting.push(block.end.returns);
     }
-    if (!this.#blocks.has(this.#request.root)) return undefined;
-    const records = new Map([...this.#decoded].map(([offset, { record }]) => [offset, record]));
-    return { request: this.#request, blocks: this.#blocks, records, assumed: this.#specializer.used };
+  }
+
+  /** Where calls of blocks of the region come back to. */
+  #returns(): number[] {
+    return [...this.#blocks.values()].flatMap(({ end }) =>
+      end.kind === "goto" && end.returns !== undefined && this.#blocks.has(end.target) ? [end.returns] : [],
+    );
+  }
+
+  /** Decoded blocks of the page that nothing goes to directly, if there is an indirect jump: those next to it. */
+  #jumpTargets(): number[] {
+    const jump = [...this.#blocks.values()].find(({ end }) => end.kind === "dynamic" && end.way === "jump");
+    if (jump === undefined) return [];
+    const distance = (offset: number): number => Math.abs(offset - jump.offset);
+    return [...this.#decoded.keys()]
+      .filter((offset) => !this.#blocks.has(offset))
+      .sort((a, b) => distance(a) - distance(b))
+      .slice(0, MAX_TARGETS);
   }
 
   #block(start: number, { record, count }: Decoded): RegionBlock {
@@ -125,7 +157,7 @@ class Discovery {
       if (!isCompilable(insn, program)) return block({ kind: "interpret", offset, record: at, handler });
       instructions.push({ insn, offset, program, record: at, handler });
       this.#instructions++;
-      const end = endOf(program, offset, insn.length);
+      const end = endOf(program, insn, offset);
       offset += insn.length;
       if (end) return block(end);
     }
@@ -147,18 +179,25 @@ function isCompilable(insn: Instruction, { nodes }: Program): boolean {
 }
 
 /** How the block goes on after an instruction; undefined: with the next one. */
-function endOf({ nodes }: Program, offset: number, length: number): BlockEnd | undefined {
+function endOf({ nodes }: Program, { form, length }: Instruction, offset: number): BlockEnd | undefined {
   const jump = nodes.find((node) => node.op === "jump");
   if (jump === undefined) return undefined;
+  const { mnemonic } = FORMS[form]!.row;
+  const dynamic = { kind: "dynamic", way: WAYS[mnemonic] ?? "other" } as const;
   const rip = (index: number): number | undefined => staticRip(nodes, index, offset, length);
   const target = nodes[jump.args[0]!]!;
   if (target.op === "select") {
     const [taken, next] = [rip(target.args[0]!), rip(target.args[1]!)];
-    return taken === undefined || next === undefined ? { kind: "dynamic" } : { kind: "branch", taken, next };
+    return taken === undefined || next === undefined ? dynamic : { kind: "branch", taken, next };
   }
   const known = rip(jump.args[0]!);
-  return known === undefined ? { kind: "dynamic" } : { kind: "goto", target: known };
+  if (known === undefined) return dynamic;
+  return mnemonic === "CALL"
+    ? { kind: "goto", target: known, returns: offset + length }
+    : { kind: "goto", target: known };
 }
+
+const WAYS: Readonly<Record<string, "return" | "jump">> = { RET: "return", JMP: "jump" };
 
 /** The node that decides a branch. */
 export function conditionOf(nodes: readonly Node[]): number {
