@@ -35,7 +35,7 @@ interface Consoles {
 }
 
 /** Looks that find a block at work before it is compiled: see RegionGlue. */
-const THRESHOLD = 2;
+const THRESHOLD = 4;
 
 const compileInThread: JitOptions = (memory) => ({ compiler: new CompileThread(memory), threshold: THRESHOLD });
 
