@@ -203,6 +203,9 @@ export const CPU = place([
   // Exit under way: see EXIT
   ["exitReason", 4],
   ["exitSize", 4],
+  // 1 while MSRs are asked for with msr_allowed first, and why an access of one is user space's: a KVM_MSR_EXIT_REASON_ bit
+  ["msrPolicy", 4],
+  ["msrReason", 4],
   ["exitAddress", 8],
   ["exitData", 8],
   ["exitCount", 4],

@@ -1,7 +1,6 @@
 import { EINVAL, ENOTTY } from "../spec/kvm/errno.ts";
 import type { KvmNestedState } from "../spec/kvm/vcpu-struct.ts";
 import type { KvmEnableCap } from "../spec/kvm/vm-struct.ts";
-import type { MsrFilter } from "./engine.ts";
 import { KvmError } from "./errno.ts";
 
 /*
@@ -13,10 +12,6 @@ import { KvmError } from "./errno.ts";
 export abstract class AbsentVmCalls {
   resetDirtyRings(): number {
     return absent("KVM_RESET_DIRTY_RINGS");
-  }
-
-  setMsrFilter(_filter: MsrFilter): void {
-    absent("KVM_X86_SET_MSR_FILTER");
   }
 
   reinjectControl(_reinject: boolean): void {

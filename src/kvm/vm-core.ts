@@ -3,7 +3,7 @@ import { create } from "../base/struct-layout.ts";
 import { bitmapWords } from "../memory/dirty-log.ts";
 import { MAX_MEMORY_SLOTS, MemorySlots } from "../memory/memory-slot.ts";
 import { SlotMemory } from "../memory/slot-memory.ts";
-import { KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 } from "../spec/kvm/capability.ts";
+import { KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_CAP_X86_USER_SPACE_MSR } from "../spec/kvm/capability.ts";
 import { EBADF, EEXIST, EINVAL, ENOENT, ENXIO } from "../spec/kvm/errno.ts";
 import {
   KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE,
@@ -23,13 +23,14 @@ import {
 import { AbsentVmCalls } from "./absent-calls.ts";
 import { VmClock } from "./clock.ts";
 import { CoalescedZones } from "./coalesced-zones.ts";
-import type { Vm } from "./engine.ts";
+import type { MsrFilter, Vm } from "./engine.ts";
 import { KvmError } from "./errno.ts";
 import { type EventFd, SharedEventFd } from "./eventfd.ts";
 import type { HostHeap } from "./host-heap.ts";
 import { IoeventfdTable } from "./ioeventfd.ts";
 import { IRQ_SOURCE, type IrqchipModel, IrqLines } from "./irq-lines.ts";
 import { IrqfdTable } from "./irqfd.ts";
+import { MsrPolicy } from "./msr-policy.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** An interval timer with KVM's state record. */
@@ -64,6 +65,7 @@ export abstract class VmCore<V extends Vcpu = Vcpu> extends AbsentVmCalls implem
   readonly memory: SlotMemory;
   readonly lines = new IrqLines();
   readonly ioeventfds = new IoeventfdTable();
+  readonly msrPolicy = new MsrPolicy();
   readonly coalesced = new CoalescedZones();
   readonly irqfds = new IrqfdTable(this.lines);
   readonly clock: VmClock;
@@ -93,12 +95,24 @@ export abstract class VmCore<V extends Vcpu = Vcpu> extends AbsentVmCalls implem
   protected abstract newPit(flags: number): PitModel;
 
   enableCap({ cap, flags, args }: KvmEnableCap): void {
-    const known = cap === KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 && flags === 0;
-    const value = args.num(0);
-    if (!known || value > KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE)
-      throw new KvmError("KVM_ENABLE_CAP", EINVAL, `capability ${cap}`);
-    this.manualDirtyLog = value !== 0;
+    check("KVM_ENABLE_CAP", flags === 0 ? this.#enable(cap, args.num(0)) : EINVAL);
+    this.msrPolicyChanged();
   }
+
+  #enable(cap: number, value: number): number {
+    if (cap === KVM_CAP_X86_USER_SPACE_MSR) return this.msrPolicy.setReasons(value);
+    if (cap !== KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 || value > KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE) return EINVAL;
+    this.manualDirtyLog = value !== 0;
+    return 0;
+  }
+
+  setMsrFilter(filter: MsrFilter): void {
+    check("KVM_X86_SET_MSR_FILTER", this.msrPolicy.setFilter(filter));
+    this.msrPolicyChanged();
+  }
+
+  /** vCPUs are to look at `msrPolicy` again. */
+  protected msrPolicyChanged(): void {}
 
   mmap(length: number): number {
     return this.#parts.heap.map(length);

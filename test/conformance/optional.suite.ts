@@ -3,7 +3,12 @@ import { create } from "../../src/base/struct-layout.ts";
 import { CoalescedRing } from "../../src/kvm/coalesced-ring.ts";
 import { DirtyRing } from "../../src/kvm/dirty-ring.ts";
 import * as CAP from "../../src/spec/kvm/capability.ts";
-import { KVM_EXIT_X86_RDMSR, KVM_EXIT_X86_WRMSR, KVM_MSR_EXIT_REASON_FILTER } from "../../src/spec/kvm/exit.ts";
+import {
+  KVM_EXIT_X86_RDMSR,
+  KVM_EXIT_X86_WRMSR,
+  KVM_MSR_EXIT_REASON_FILTER,
+  KVM_MSR_EXIT_REASON_UNKNOWN,
+} from "../../src/spec/kvm/exit.ts";
 import { KVM_SREGS2_FLAGS_PDPTRS_VALID, kvm_nested_state } from "../../src/spec/kvm/vcpu-struct.ts";
 import {
   KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE,
@@ -15,6 +20,7 @@ import {
   kvm_enable_cap,
 } from "../../src/spec/kvm/vm-struct.ts";
 import { CR0, CR4 } from "../../src/spec/x86/control-register.ts";
+import { MSR } from "../../src/spec/x86/msr.ts";
 import { Code, IF, R } from "./assembler.ts";
 import { AT, errnoOf, Guest, need, needProcessor, type Subject } from "./guest.ts";
 
@@ -149,6 +155,31 @@ export function optionalSuite(makeSubject: () => Subject): void {
       expect(guest.exit.reason).toBe(KVM_EXIT_X86_WRMSR);
       expect(guest.exit.msr).toMatchObject({ index: SPARE_MSR, lo: 0x11, hi: 0x22 });
       expect(guest.next()).toEqual(HLT);
+    });
+
+    test("MSRs that are denied or unknown: #GP, from the kernel or from user space", (context) => {
+      need(context, makeSubject(), "KVM_CAP_X86_MSR_FILTER");
+      need(context, makeSubject(), "KVM_CAP_X86_USER_SPACE_MSR");
+      const guest = guestOf(program().rdmsr(MSR.SYSENTER_CS).hlt());
+      const handler = new Code(32, AT.code + 0x800).outTo(1, PORT, 13).hlt();
+      guest.place(handler);
+      guest.gate(13, handler.origin);
+      const flags = KVM_MSR_FILTER_READ;
+      const denied = { flags, base: MSR.SYSENTER_CS, nmsrs: 1, bitmap: Uint8Array.of(0) };
+      guest.vm.setMsrFilter({ flags: KVM_MSR_FILTER_DEFAULT_ALLOW, ranges: [denied] });
+      expect(guest.next()).toEqual({ out: PORT, size: 1, data: [13] });
+      guest.next();
+      enable(guest, CAP.KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_UNKNOWN);
+      guest.start(program().rdmsr(SPARE_MSR).hlt());
+      guest.next();
+      expect(guest.exit.reason).toBe(KVM_EXIT_X86_RDMSR);
+      expect(guest.exit.msr).toMatchObject({ index: SPARE_MSR, reason: KVM_MSR_EXIT_REASON_UNKNOWN });
+      guest.exit.msr.error = true;
+      expect(guest.next()).toEqual({ out: PORT, size: 1, data: [13] });
+      const wrong = { flags: 4, base: 0, nmsrs: 1, bitmap: Uint8Array.of(0) };
+      expect(errnoOf(() => guest.vm.setMsrFilter({ flags: 0, ranges: [wrong] }))).toBe("EINVAL");
+      expect(errnoOf(() => guest.vm.setMsrFilter({ flags: 1, ranges: [] }))).toBe("EINVAL");
+      expect(errnoOf(() => enable(guest, CAP.KVM_CAP_X86_USER_SPACE_MSR, 8))).toBe("EINVAL");
     });
 
     test("KVM_GET_SREGS2 gives what KVM_GET_SREGS gives, and takes it back", (context) => {

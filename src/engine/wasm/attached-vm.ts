@@ -6,6 +6,7 @@ import { Pic } from "../../irqchip/pic.ts";
 import { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
 import { VmClock } from "../../kvm/clock.ts";
 import { KvmError } from "../../kvm/errno.ts";
+import { MsrPolicy } from "../../kvm/msr-policy.ts";
 import { MemorySlots } from "../../memory/memory-slot.ts";
 import { SlotMemory } from "../../memory/slot-memory.ts";
 import { EEXIST, EINVAL } from "../../spec/kvm/errno.ts";
@@ -41,16 +42,18 @@ export class AttachedVm implements VcpuHost {
   readonly memory: SlotMemory;
   readonly ioeventfds: EventWrites;
   readonly coalesced = undefined;
+  readonly msrPolicy = new MsrPolicy();
   irqchip: RemoteChips | undefined;
   readonly #slots: MemorySlots;
   readonly #tables: MemoryTables;
   #calls: ChipCalls | undefined;
 
-  constructor(modules: WasmModules, clock: Clock, random: Random, { memory }: SharedVm, jit?: JitOptions) {
+  constructor(modules: WasmModules, clock: Clock, random: Random, { memory, msrs }: SharedVm, jit?: JitOptions) {
     const { buffer } = memory;
     this.random = random;
     this.modules = modules;
     this.jit = jit;
+    Object.assign(this.msrPolicy, msrs);
     this.wasmMemory = memory;
     this.plan = new VmPlan(buffer);
     this.clock = new VmClock(clock, this.plan.clockOffset, false);

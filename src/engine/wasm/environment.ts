@@ -4,6 +4,13 @@ import type { ChipAccess } from "../../irqchip/irqchip.ts";
 import { CPU, MODE } from "../../isa/state.ts";
 import type { CoalescedRing } from "../../kvm/coalesced-ring.ts";
 import type { CoalescedZones } from "../../kvm/coalesced-zones.ts";
+import type { MsrPolicy } from "../../kvm/msr-policy.ts";
+import {
+  KVM_MSR_EXIT_REASON_FILTER,
+  KVM_MSR_EXIT_REASON_INVAL,
+  KVM_MSR_EXIT_REASON_UNKNOWN,
+} from "../../spec/kvm/exit.ts";
+import { KVM_MSR_FILTER_READ, KVM_MSR_FILTER_WRITE } from "../../spec/kvm/vm-struct.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 import type { CpuidTable } from "./cpuid.ts";
@@ -33,6 +40,7 @@ export interface EnvironmentParts {
   code(): CodeCache;
   readonly cpuid: CpuidTable;
   readonly msrs: Msrs;
+  readonly msrPolicy: MsrPolicy;
   readonly tsc: TimeStampCounter;
   readonly random: Random;
   readonly lapicSync: LapicSync;
@@ -88,18 +96,33 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
     },
     random_bits: () => answer(parts.random.next(), parts.random.next()),
     tsc: () => cells.setNumber(CPU.exitData, parts.tsc.read()),
+    msr_allowed: (_cpu, index, write) => {
+      const access = write ? KVM_MSR_FILTER_WRITE : KVM_MSR_FILTER_READ;
+      return parts.msrPolicy.allows(index! >>> 0, access) ? 0 : refuseMsr(parts, KVM_MSR_EXIT_REASON_FILTER);
+    },
     msr_read: (_cpu, index) => {
       lapicSync.toLapic();
-      return parts.msrs.read(index! >>> 0) ? 0 : 1;
+      return parts.msrs.read(index! >>> 0) ? 0 : refuseMsr(parts, reasonOf(parts, index! >>> 0));
     },
     msr_write: (_cpu, index) => {
       lapicSync.toLapic();
       const done = parts.msrs.write(index! >>> 0);
       lapicSync.fromLapic();
-      return done ? 0 : 1;
+      return done ? 0 : refuseMsr(parts, reasonOf(parts, index! >>> 0));
     },
     hypercall: () => parts.hypercalls.call(),
   };
+}
+
+/** What the helpers are told of an access that is not done: 2 if user space wants to know, else 1 for #GP. */
+function refuseMsr({ cells, msrPolicy }: EnvironmentParts, reason: number): number {
+  if ((msrPolicy.reasons & reason) === 0) return 1;
+  cells.setI32(CPU.msrReason, reason);
+  return 2;
+}
+
+function reasonOf({ msrs }: EnvironmentParts, index: number): number {
+  return msrs.knows(index) ? KVM_MSR_EXIT_REASON_INVAL : KVM_MSR_EXIT_REASON_UNKNOWN;
 }
 
 /** Writes to the chips that are in memory: address, size and value, to one of MMIO. */

@@ -46,6 +46,11 @@ export class Msrs {
     return [MSR.TSC, MSR.TSC_ADJUST, ...variable.map((rule) => rule.index), ...Object.values(KVM_MSR)];
   }
 
+  /** Whether there is such an MSR, whatever CPUID says. */
+  knows(index: number): boolean {
+    return this.#stored.has(index) || index === MSR.TSC || index === MSR.TSC_ADJUST || isApic(index);
+  }
+
   /** RDMSR, or with `host` KVM_GET_MSRS, into CPU.exitData; false is #GP(0). */
   read(index: number, host = false): boolean {
     const stored = this.#stored.get(index);

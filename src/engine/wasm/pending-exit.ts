@@ -12,6 +12,8 @@ import {
 } from "../../spec/kvm/exit.ts";
 import type { CpuCells } from "./cpu-cells.ts";
 
+/** In the size of an MSR's replay entry: user space wants #GP. */
+const MSR_REFUSED = 1;
 const CS_BASE = segmentOffset("cs") + SEGMENT.base;
 
 /**
@@ -73,7 +75,8 @@ export class PendingExit {
 
   #fillRare(kind: number, lo: number, hi: number): void {
     if (kind === EXIT.msrRead || kind === EXIT.msrWrite) {
-      this.#exit.msr.fill(this.#cells.lo(CPU.exitAddress), 0, lo, hi);
+      const reason = this.#cells.i32(CPU.msrReason);
+      this.#exit.msr.fill(this.#cells.lo(CPU.exitAddress), reason, lo, hi);
       this.#exit.reason = kind === EXIT.msrRead ? KVM_EXIT_X86_RDMSR : KVM_EXIT_X86_WRMSR;
       return;
     }
@@ -102,10 +105,14 @@ export class PendingExit {
     const count = cells.i32(CPU.replayCount);
     const entry = CPU.replay + count * REPLAY_ENTRY_SIZE;
     cells.setI32(entry + REPLAY_ENTRY.kind, this.#kind);
-    cells.setI32(entry + REPLAY_ENTRY.size, cells.i32(CPU.exitSize));
+    cells.setI32(entry + REPLAY_ENTRY.size, this.#isRefused() ? MSR_REFUSED : cells.i32(CPU.exitSize));
     cells.setWide(entry + REPLAY_ENTRY.address, cells.lo(CPU.exitAddress), cells.hi(CPU.exitAddress));
     this.#recordAnswer(entry + REPLAY_ENTRY.data);
     cells.setI32(CPU.replayCount, count + 1);
+  }
+
+  #isRefused(): boolean {
+    return (this.#kind === EXIT.msrRead || this.#kind === EXIT.msrWrite) && this.#exit.msr.error;
   }
 
   #recordAnswer(at: number): void {

@@ -3,6 +3,7 @@ import type { ChipAccess } from "../../irqchip/irqchip.ts";
 import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
 import type { VmClock } from "../../kvm/clock.ts";
 import type { CoalescedZones } from "../../kvm/coalesced-zones.ts";
+import type { MsrPolicy } from "../../kvm/msr-policy.ts";
 import type { GuestMemory } from "../../memory/guest-memory.ts";
 import type { RegionCompiler } from "./jit/request.ts";
 import type { WasmModules } from "./library.ts";
@@ -32,6 +33,7 @@ export interface VcpuHost {
   readonly memory: GuestMemory;
   readonly irqchip: ChipAccess | undefined;
   readonly ioeventfds: EventWrites;
+  readonly msrPolicy: MsrPolicy;
   /** Undefined where nobody can say what may wait. */
   readonly coalesced: CoalescedZones | undefined;
   /** The local APIC of a vCPU that is being made. */

@@ -5,6 +5,7 @@ import type { VcpuInterrupts } from "../../irqchip/vcpu-interrupts.ts";
 import { MAX_SLOTS } from "../../isa/state.ts";
 import { HostHeap } from "../../kvm/host-heap.ts";
 import type { IrqchipModel } from "../../kvm/irq-lines.ts";
+import type { MsrPolicy } from "../../kvm/msr-policy.ts";
 import { type PitModel, VmCore } from "../../kvm/vm-core.ts";
 import { KVM_PIT_SPEAKER_DUMMY, type KvmClockData } from "../../spec/kvm/vm-struct.ts";
 import { capability } from "./capabilities.ts";
@@ -25,6 +26,8 @@ const WASM_PAGE = 0x1_0000;
 /** What another thread needs to run a vCPU of a VM; it can be posted. */
 export interface SharedVm {
   readonly memory: WebAssembly.Memory;
+  /** The MSR policy at that time. */
+  readonly msrs: Pick<MsrPolicy, "reasons" | "filter">;
 }
 
 /**
@@ -68,7 +71,8 @@ export class WasmVm extends VmCore<WasmVcpu> implements VcpuHost {
 
   /** What an AttachedVm is made of. Irqchip and PIT are to be created before. */
   share(): SharedVm {
-    return { memory: this.wasmMemory };
+    const { reasons, filter } = this.msrPolicy;
+    return { memory: this.wasmMemory, msrs: { reasons, filter } };
   }
 
   /** A vCPU that may run in another thread. */
@@ -131,6 +135,10 @@ export class WasmVm extends VmCore<WasmVcpu> implements VcpuHost {
 
   /** Nothing to do: its tables are the ones that changed. */
   slotsChanged(): void {}
+
+  protected override msrPolicyChanged(): void {
+    for (const vcpu of this.vcpus) vcpu.msrPolicyChanged();
+  }
 
   protected newVcpu(id: number): WasmVcpu {
     return new WasmVcpu(this, id);

@@ -15,6 +15,9 @@ export declare function decode_block(cpu: i32, host: i32, linearLow: i32, linear
 /** Whether the instruction at rip (of 64-bit mode) accesses CPU.notCanonical by way of the stack. */
 export declare function uses_stack(cpu: i32): i32;
 
+/** Whether a guest's RDMSR or WRMSR may be done, while CPU.msrPolicy is set: 0, 1 for #GP, 2 for an exit to user space. */
+export declare function msr_allowed(cpu: i32, index: i32, write: i32): i32;
+
 /** RDMSR of an MSR that has no state field: 0 (value in CPU.exitData), 1 for #GP, 2 for an exit to user space. */
 export declare function msr_read(cpu: i32, index: i32): i32;
 

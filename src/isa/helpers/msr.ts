@@ -33,6 +33,7 @@ import {
   GPR_rbx,
   GPR_rcx,
   GPR_rdx,
+  CPU_msrPolicy,
   MISC_FEATURES_CPUID_FAULT,
   MSR_CSTAR,
   MSR_DEBUGCTL,
@@ -56,7 +57,7 @@ import {
   VECTOR_UD,
 } from "./layout.generated.ts";
 import { raise, raise_gp } from "./fault.ts";
-import { cpuid as ask_cpuid, hypercall as call_hypervisor, msr_read, msr_write, tsc } from "./env.ts";
+import { cpuid as ask_cpuid, hypercall as call_hypervisor, msr_allowed, msr_read, msr_write, tsc } from "./env.ts";
 import { set_pkrs } from "./protection-keys.ts";
 import { tlb_flush } from "./tlb.ts";
 import { cpl, gpr, has_feature, is_canonical_register, is_code64, set_gpr } from "./registers.ts";
@@ -117,12 +118,29 @@ export function rdmsr(cpu: i32): void {
   const index = gpr(cpu, GPR_rcx) as i32;
   const field = msr_field(cpu, index);
   if (cpl(cpu)) raise_gp(cpu);
+  else if (load<i32>(cpu + CPU_msrPolicy) && !is_allowed(cpu, EXIT_msrRead, index)) return;
   else if (field) set_pair(cpu, load<u64>(cpu + field));
   else if (read_foreign(cpu, index)) set_pair(cpu, load<u64>(cpu + CPU_exitData));
 }
 
 function msr_address(index: i32): u64 {
   return index as u32 as u64;
+}
+
+/** In the size of a replay entry: user space refused the access. */
+const REFUSED: i32 = 1;
+
+/** Whether the access is the processor's to do; false: user space did it, refused it or is asked. CPU.exitData has the value. */
+function is_allowed(cpu: i32, kind: i32, index: i32): bool {
+  const address = msr_address(index);
+  if (replay_find(cpu, kind, address, 8)) {
+    if (kind == EXIT_msrRead) set_pair(cpu, load<u64>(cpu + CPU_exitData));
+    return false;
+  }
+  const status = replay_find(cpu, kind, address, REFUSED) ? 1 : msr_allowed(cpu, index, kind == EXIT_msrWrite ? 1 : 0);
+  if (status == 1) raise_gp(cpu);
+  if (status == 2) exit_for(cpu, kind, address, 8);
+  return status == 0;
 }
 
 /** An MSR that is not in the state, into CPU.exitData; false: trapped. */
@@ -139,8 +157,13 @@ export function wrmsr(cpu: i32): void {
   const index = gpr(cpu, GPR_rcx) as i32;
   const value = pair(cpu);
   const field = msr_field(cpu, index);
-  if (cpl(cpu)) raise_gp(cpu);
-  else if (index == MSR_EFER) write_efer(cpu, value);
+  if (cpl(cpu)) {
+    raise_gp(cpu);
+    return;
+  }
+  store<u64>(cpu + CPU_exitData, value);
+  if (load<i32>(cpu + CPU_msrPolicy) && !is_allowed(cpu, EXIT_msrWrite, index)) return;
+  if (index == MSR_EFER) write_efer(cpu, value);
   else if (!field) write_foreign(cpu, index, value);
   else if (!is_msr_possible(cpu, index, value)) raise_gp(cpu);
   else if (index == MSR_PKRS) set_pkrs(cpu, value as u32);
