@@ -34,6 +34,8 @@ export function faultOfEmulator(mnemonics: readonly string[], mode: SmallMode): 
 /** Why a guest with these instructions may come to something else if its stack is a device's. */
 export function faultOfStack(mnemonics: readonly string[], emulator: Result): string | undefined {
   const reads = emulator.exits.some((seen) => "read" in seen);
+  if (mnemonics.some((name) => /^PUSHA/.test(name)) && emulator.exits.some((seen) => "write" in seen))
+    return "of what PUSHA writes to a device only the last element comes out [SDM 2B PUSHA]";
   if (reads && mnemonics.some((name) => /^POPA/.test(name)))
     return "POPA begins anew after each element that a device gives, and counts ESP on from where it was [SDM 2B POPA]";
   return undefined;
@@ -47,6 +49,8 @@ export function faultOfDelivery(processor: Result, emulator: Result, mode: Small
   const [sp, truncated] = [processor.registers[RSP]!, emulator.registers[RSP]!];
   if (mode === "real" && sp !== truncated && (sp & 0xffffn) === truncated)
     return "an exception in real mode clears the upper half of ESP [SDM 3A 21.1.4: SP is what changes]";
+  if (mode === "real" && sp % 2n === 1n && (sp & 0xffffn) < 6n && JSON.stringify(processor.exits.at(-1)) === SHUTDOWN)
+    return "an exception in real mode finds no room at SP 1, 3 or 5, and the stack wraps around [SDM 3A 21.1.4, SDM 2B PUSH]";
   if (JSON.stringify(emulator.exits.at(-1)) === SHUTDOWN)
     return "an exception whose frame lies outside memory shuts down, instead of writing it there";
   return undefined;

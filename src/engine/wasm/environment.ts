@@ -96,21 +96,28 @@ export function makeEnvironment(parts: EnvironmentParts): Environment {
     },
     random_bits: () => answer(parts.random.next(), parts.random.next()),
     tsc: () => cells.setNumber(CPU.exitData, parts.tsc.read()),
+    ...makeMsrCalls(parts),
+    hypercall: () => parts.hypercalls.call(),
+  };
+}
+
+function makeMsrCalls(parts: EnvironmentParts): Environment {
+  const { msrs, msrPolicy, lapicSync } = parts;
+  return {
     msr_allowed: (_cpu, index, write) => {
       const access = write ? KVM_MSR_FILTER_WRITE : KVM_MSR_FILTER_READ;
-      return parts.msrPolicy.allows(index! >>> 0, access) ? 0 : refuseMsr(parts, KVM_MSR_EXIT_REASON_FILTER);
+      return msrPolicy.allows(index! >>> 0, access) ? 0 : refuseMsr(parts, KVM_MSR_EXIT_REASON_FILTER);
     },
     msr_read: (_cpu, index) => {
       lapicSync.toLapic();
-      return parts.msrs.read(index! >>> 0) ? 0 : refuseMsr(parts, reasonOf(parts, index! >>> 0));
+      return msrs.read(index! >>> 0) ? 0 : refuseMsr(parts, reasonOf(parts, index! >>> 0));
     },
     msr_write: (_cpu, index) => {
       lapicSync.toLapic();
-      const done = parts.msrs.write(index! >>> 0);
+      const done = msrs.write(index! >>> 0);
       lapicSync.fromLapic();
       return done ? 0 : refuseMsr(parts, reasonOf(parts, index! >>> 0));
     },
-    hypercall: () => parts.hypercalls.call(),
   };
 }
 

@@ -29,7 +29,9 @@ export function makeCodeCache(host: VcpuHost, places: VcpuPlaces, cells: CpuCell
 }
 
 /** Tells a vCPU's state where the tables are. */
-export function placeTables({ plan }: VcpuHost, places: VcpuPlaces, cells: CpuCells): void {
+export function placeTables(vm: VcpuHost, places: VcpuPlaces, cells: CpuCells): void {
+  const { plan } = vm;
+  placeMsrPolicy(vm, cells);
   cells.setI32(CPU.codeMap, places.codeMap);
   cells.setI32(CPU.codeMapMask, CODE_MAP_ENTRIES - 1);
   cells.setI32(CPU.vm, plan.wordsAt);
@@ -37,4 +39,9 @@ export function placeTables({ plan }: VcpuHost, places: VcpuPlaces, cells: CpuCe
   cells.setI32(CPU.slotCount, Atomics.load(plan.words, VM_WORD.SLOT_COUNT));
   cells.setI32(CPU.pageFlags, plan.pageFlags);
   cells.setI32(CPU.maxPhyAddr, PHYSICAL_ADDRESS_BITS);
+}
+
+/** Tells it whether MSRs are asked for first. */
+export function placeMsrPolicy({ msrPolicy }: Pick<VcpuHost, "msrPolicy">, cells: CpuCells): void {
+  cells.setI32(CPU.msrPolicy, msrPolicy.active ? 1 : 0);
 }

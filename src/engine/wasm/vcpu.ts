@@ -170,7 +170,6 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
     if (jit)
       this.regions = new RegionCache({ cells, library, code: this.code, memory: vm.wasmMemory, ...jit(vm.wasmMemory) });
     if (this.#interrupts && !this.#interrupts.lapic.config.bsp) this.#run.mpState = KVM_MP_STATE_UNINITIALIZED;
-    this.msrPolicyChanged();
     vm.group.add(this);
     Atomics.store(this.#words.words, VCPU_WORD.PRESENT, 1);
   }
@@ -213,10 +212,6 @@ export class WasmVcpu extends AbsentVcpuCalls implements Vcpu, LocalVcpu {
 
   forgetAllCode(): void {
     this.code.reset();
-  }
-
-  msrPolicyChanged(): void {
-    this.cells.setI32(CPU.msrPolicy, this.#vm.msrPolicy.active ? 1 : 0);
   }
 
   /** kvmclock or the TSC was set: the guest's time record is made anew before it runs. */

@@ -17,6 +17,7 @@ import { MemoryTables } from "./memory-tables.ts";
 import { type SharedVcpu, sharedVcpu } from "./shared-vcpu.ts";
 import type { TimeStampCounter } from "./time-stamp-counter.ts";
 import { WasmVcpu } from "./vcpu.ts";
+import { placeMsrPolicy } from "./vcpu-code.ts";
 import { VcpuGroup } from "./vcpu-group.ts";
 import type { JitOptions, VcpuHost } from "./vcpu-host.ts";
 import { CHIPS, MAX_VCPUS, VCPU_REQUEST, VM_WORD, VmPlan } from "./vm-plan.ts";
@@ -137,7 +138,7 @@ export class WasmVm extends VmCore<WasmVcpu> implements VcpuHost {
   slotsChanged(): void {}
 
   protected override msrPolicyChanged(): void {
-    for (const vcpu of this.vcpus) vcpu.msrPolicyChanged();
+    for (const { cells } of this.vcpus) placeMsrPolicy(this, cells);
   }
 
   protected newVcpu(id: number): WasmVcpu {
