@@ -8,7 +8,7 @@ import { WasmEngine } from "../../src/engine/wasm/engine.ts";
 import type { Engine } from "../../src/kvm/engine.ts";
 import { Random } from "../isa/random.ts";
 import { CANDIDATES, compare, makeSample, type Result, Runner, type Sample, type SmallMode } from "./differential.ts";
-import { faultOfDelivery, faultOfEmulator, faultOfStack } from "./emulator-faults.ts";
+import { faultOfDelivery, faultOfDevice, faultOfEmulator } from "./emulator-faults.ts";
 import { hostObstacle } from "./host-obstacle.ts";
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20261124);
@@ -38,7 +38,7 @@ describe(`the same short guests on both engines, FUZZ_SEED=${SEED}`, () => {
 });
 
 function knownFault(sample: Sample, want: Result, got: Result, mode: SmallMode): string | undefined {
-  return faultOfStack(sample.mnemonics, got) ?? faultOfDelivery(want, got, mode);
+  return faultOfDevice(sample.mnemonics, got) ?? faultOfDelivery(want, got, mode);
 }
 
 function compareEngines(mode: SmallMode): void {

@@ -31,11 +31,13 @@ export function faultOfEmulator(mnemonics: readonly string[], mode: SmallMode): 
   return fault?.why;
 }
 
-/** Why a guest with these instructions may come to something else if its stack is a device's. */
-export function faultOfStack(mnemonics: readonly string[], emulator: Result): string | undefined {
+/** Why a guest with these instructions may come to something else if it reads or writes a device. */
+export function faultOfDevice(mnemonics: readonly string[], emulator: Result): string | undefined {
   const reads = emulator.exits.some((seen) => "read" in seen);
   if (mnemonics.some((name) => /^PUSHA/.test(name)) && emulator.exits.some((seen) => "write" in seen))
     return "of what PUSHA writes to a device only the last element comes out [SDM 2B PUSHA]";
+  if (reads && mnemonics.some((name) => /^L[DEFGS]S$/.test(name)))
+    return "a far pointer in a device is read by one access of 4 or 6 bytes; no processor has accesses of 6 [SDM 3A 9.1.1]";
   if (reads && mnemonics.some((name) => /^POPA/.test(name)))
     return "POPA begins anew after each element that a device gives, and counts ESP on from where it was [SDM 2B POPA]";
   return undefined;
