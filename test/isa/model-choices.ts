@@ -132,12 +132,15 @@ const CHOICES: readonly Choice[] = [
   },
   {
     why: "of an offset that is not canonical, in a canonical linear address, an AMD EPYC raises #GP; the manual looks at the sum [SDM 1 3.3.7.1]",
-    holds: ({ operands }, moment) =>
+    holds: ({ row, operands }, moment) =>
       operands.some((o) => o.kind === "memory" || (o.kind === "string" && o.segment === "source")) &&
       !isCanonical(moment.offset) &&
-      isCanonical(moment.address),
+      (isCanonical(moment.address) || (moment.address !== moment.offset && PARTIAL.test(row.mnemonic))),
   },
 ];
+
+/** What may access no more than a part of its operand, or something beside it. */
+const PARTIAL = /^(BT[SRC]?|VP?MASKMOV\w+)$/;
 
 function isCanonical(address: bigint): boolean {
   return BigInt.asUintN(64, BigInt.asIntN(48, address)) === address;

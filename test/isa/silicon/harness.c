@@ -279,21 +279,22 @@ __attribute__((used)) static void on_tick(int signal, siginfo_t *info, void *arg
   next(argument);
 }
 
-// A program may have set AC, and a handler begins with it: our own accesses are not to be checked.
-#define CLEAR_AC_AND_GO(handler) __asm__("pushfq\n\tandl $~0x40000, (%rsp)\n\tpopfq\n\tjmp " #handler)
+// A program may have set AC and NT, and a handler begins with them: our own accesses are not to be checked, and the next
+// program would inherit NT, which is not loaded from a signal frame.
+#define CLEAR_FLAGS_AND_GO(handler) __asm__("pushfq\n\tandl $~0x44000, (%rsp)\n\tpopfq\n\tjmp " #handler)
 
 __attribute__((naked)) static void enter_exception(int signal, siginfo_t *info, void *argument) {
   (void)signal;
   (void)info;
   (void)argument;
-  CLEAR_AC_AND_GO(on_exception);
+  CLEAR_FLAGS_AND_GO(on_exception);
 }
 
 __attribute__((naked)) static void enter_tick(int signal, siginfo_t *info, void *argument) {
   (void)signal;
   (void)info;
   (void)argument;
-  CLEAR_AC_AND_GO(on_tick);
+  CLEAR_FLAGS_AND_GO(on_tick);
 }
 
 static void handle(int signal, void (*handler)(int, siginfo_t *, void *)) {
