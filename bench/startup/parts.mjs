@@ -26,6 +26,15 @@ done("reading the image");
 const modules = await loadWasmModules();
 done("compiling the engine");
 const config = { memorySize: 512 * 2 ** 20, boot: files.boot, onReset: /** @type {const} */ ("end") };
-await Machine.start(worker, { config, files, modules, disks: [], shares: [], network: undefined, jit: "auto" });
+await Machine.start(worker, {
+  config,
+  files,
+  modules,
+  disks: [],
+  shares: [],
+  agent: false,
+  network: undefined,
+  jit: "auto",
+});
 done("building the machine");
 process.stdout.write(JSON.stringify(parts), () => process.exit());

@@ -4,6 +4,7 @@
  */
 
 import { EXEC_DIRECTORY, EXEC_TTY, EXIT_WORD, MARK, ROOT_SCRIPT, START_WORD } from "./exec-protocol.ts";
+import { AGENT_FILE } from "./guest-agent.ts";
 import { MODULE_DIRECTORY } from "./guest-modules.ts";
 import { SHARES_FILE } from "./guest-shares.ts";
 
@@ -34,6 +35,7 @@ if [ -f /${SHARES_FILE} ]; then
     mount -t 9p -o "$mode,nodev,trans=virtio,version=9p2000.L,cache=mmap" "$tag" "$root$path"
   done </${SHARES_FILE}
 fi
+[ -f /${AGENT_FILE} ] && setsid sh /${AGENT_FILE} </dev/null >/dev/null 2>&1 &
 
 if [ -f /${EXEC_DIRECTORY}/command ]; then
   read -r token </${EXEC_DIRECTORY}/token

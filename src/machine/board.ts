@@ -1,5 +1,6 @@
 import type { BlockBackend } from "../backend/block/block.ts";
 import { type CharBackend, nullBackend } from "../backend/chardev/chardev.ts";
+import type { GuestConsole } from "../backend/console/console-link.ts";
 import type { NetBackend } from "../backend/net/net-backend.ts";
 import type { Responder } from "../backend/share/responder.ts";
 import type { Clock } from "../base/clock.ts";
@@ -23,6 +24,7 @@ import { ResetControl, SystemControlPortA } from "../device/system-control.ts";
 import { Uart16550 } from "../device/uart16550.ts";
 import { Virtio9p } from "../device/virtio/virtio-9p.ts";
 import { VirtioBlk } from "../device/virtio/virtio-blk.ts";
+import { VirtioConsole } from "../device/virtio/virtio-console.ts";
 import type { VirtioFunction } from "../device/virtio/virtio-device.ts";
 import { VirtioNet } from "../device/virtio/virtio-net.ts";
 import { VirtioPci } from "../device/virtio/virtio-pci.ts";
@@ -67,6 +69,8 @@ export interface BoardGlue {
   readonly networks?: readonly BoardNetwork[] | undefined;
   /** Folders of the host's, each behind a virtio device. */
   readonly shares?: readonly BoardShare[] | undefined;
+  /** The outside of a virtio console; without it there is none. */
+  readonly console?: GuestConsole | undefined;
   /** What the virtio entropy device gives; without it there is no such device. */
   readonly random?: Random | undefined;
 }
@@ -115,6 +119,7 @@ export class Board {
   private readonly pm: AcpiPm;
   private readonly pci: PciBus;
   private readonly cards: { card: VirtioNet; device: VirtioPci }[] = [];
+  private console: VirtioConsole | undefined;
   private readonly devices: readonly Device[];
   private readonly line: (irq: number) => InterruptLine;
   /** Called with the vector whose service ended at a local APIC that tells. */
@@ -161,6 +166,7 @@ export class Board {
       device.wake(VIRTIO_NET_QUEUE.RECEIVE);
       device.wake(VIRTIO_NET_QUEUE.TRANSMIT);
     }
+    this.console?.poll();
     this.timers.runExpired();
   }
 
@@ -227,7 +233,7 @@ export class Board {
     return [fwCfg];
   }
 
-  private addPci({ disks = [], networks = [], shares = [], random, memory }: BoardGlue): Device[] {
+  private addPci({ disks = [], networks = [], shares = [], console, random, memory }: BoardGlue): Device[] {
     const resetControl = new ResetControl({ onReset: this.onReset });
     const others = new Map([[RESET_CONTROL_PORT - PORT.PCI_CONFIG.first, resetControl]]);
     const config = new PciConfigPorts(this.pci.functions, others);
@@ -246,8 +252,16 @@ export class Board {
     const folders = shares.map(({ server, tag }, index) =>
       virtio(new Virtio9p(`virtio-9p-${index}`, tag, server), PCI_CLASS.OTHER),
     );
+    const consoles = console ? [this.addConsole(console, virtio)] : [];
     const rng = random ? [virtio(new VirtioRng(random), PCI_CLASS.OTHER)] : [];
-    return [resetControl, config, ...blocks, ...cards, ...folders, ...rng];
+    return [resetControl, config, ...blocks, ...cards, ...folders, ...consoles, ...rng];
+  }
+
+  private addConsole(outside: GuestConsole, virtio: (what: VirtioFunction, classCode: number) => VirtioPci): VirtioPci {
+    this.console = new VirtioConsole(outside);
+    const device = virtio(this.console, PCI_CLASS.OTHER);
+    this.console.wake = (queue) => device.wake(queue);
+    return device;
   }
 }
 

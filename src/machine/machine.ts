@@ -1,4 +1,5 @@
 import type { CharBackend } from "../backend/chardev/chardev.ts";
+import type { GuestConsole } from "../backend/console/console-link.ts";
 import { UserError } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
@@ -92,6 +93,8 @@ export interface MachineGlue {
   readonly disks?: readonly BoardDisk[] | undefined;
   readonly networks?: readonly BoardNetwork[] | undefined;
   readonly shares?: readonly BoardShare[] | undefined;
+  /** The outside of a virtio console. After something was put into it, kick the machine. */
+  readonly console?: GuestConsole | undefined;
   /** What the virtio entropy device gives; without it there is no such device. */
   readonly random?: Random | undefined;
   /** Wakes the machine for its devices' timers; without it they are looked at only when something else wakes it. */
@@ -223,7 +226,7 @@ export class Machine {
     const onDeadline = (deadline: number) => alarm?.set((deadline - clock.now()) / 1e6);
     const interruptLine = (irq: number) => this.controllers.line(irq);
     const signalMsi: SignalMsi = (low, high, data) => void this.vm.signalMsi(low, high, data);
-    const { disks, networks, shares, random } = glue;
+    const { disks, networks, shares, console, random } = glue;
     const { memory } = this.vm;
     const config = { ...this.config, firmware: "firmware" in this.config.boot };
     return new Board(config, {
@@ -235,6 +238,7 @@ export class Machine {
         disks,
         networks,
         shares,
+        console,
         random,
         onDeadline,
         interruptLine,

@@ -5,6 +5,7 @@ import { UserError } from "../base/assert.ts";
 import { concat } from "../image/cpio.ts";
 import { type ExecChannel, prepareExec } from "../image/exec-channel.ts";
 import { EXEC_APPEND } from "../image/exec-protocol.ts";
+import { agentInitrd } from "../image/guest-agent.ts";
 import { type DriverUse, selectModules } from "../image/guest-modules.ts";
 import { sharesInitrd } from "../image/guest-shares.ts";
 import { type Image, type ImageOptions, resolveImage } from "../image/image.ts";
@@ -43,7 +44,8 @@ export async function loadBootFiles(options: RootedOptions): Promise<BootFiles> 
     uses.length > 0 && !given && initrd === undefined ? readSource(image?.modules, "modules") : undefined,
   ]);
   const drivers = driverFiles && selectModules(driverFiles, uses);
-  const parts = [root, exec?.initrd, options.rootInitrd, drivers, sharesOf(options)].filter(
+  const agent = options.agent ? agentInitrd() : undefined;
+  const parts = [root, exec?.initrd, options.rootInitrd, drivers, sharesOf(options), agent].filter(
     (part) => part !== undefined,
   );
   const boot = {
@@ -85,11 +87,12 @@ function imageOptions({ arch, mirror, progress, kernel }: MachineOptions, uses: 
   return { arch, mirror, progress, modules: uses.length > 0, sharesFolders };
 }
 
-function driverUses({ disks = [], network, shares = [] }: MachineOptions): DriverUse[] {
+function driverUses({ disks = [], network, shares = [], agent = false }: MachineOptions): DriverUse[] {
   const uses: [DriverUse, boolean][] = [
     ["disks", disks.length > 0],
     ["network", network !== undefined],
     ["shares", shares.length > 0],
+    ["agent", agent],
   ];
   return uses.flatMap(([use, isNeeded]) => (isNeeded ? [use] : []));
 }

@@ -19,12 +19,14 @@ export { type Progress, progressOn } from "../image/progress.ts";
 export { type ImageName, parseImageName } from "../image/roots/image-name.ts";
 export { type CpuDump, formatCpuDump } from "../machine/cpu-dump.ts";
 export type { Outcome } from "../machine/outcome.ts";
+export type { SpawnOptions } from "./agent.ts";
 export { type CpuModels, cpuModels } from "./cpu-models.ts";
 export { type EngineReport, examineEngines } from "./doctor.ts";
 export { ENGINES, type EngineName, JIT_MODES, type JitMode } from "./engine.ts";
 export { ConsoleTail, commandLost, describeOutcome, type ExecResult, exec } from "./exec.ts";
 export type { GuestCommand } from "./guest-command.ts";
-export type { Machine, MachineStats } from "./machine.ts";
+export type { GuestProcess } from "./guest-process.ts";
+export type { CommandOptions, CommandResult, Machine, MachineStats } from "./machine.ts";
 export type { NetworkOptions } from "./network.ts";
 export type {
   DiskOptions,

@@ -9,16 +9,19 @@ import type { Image } from "../image/image.ts";
 import { MachineControl, REQUEST } from "../machine/control.ts";
 import type { MachineConfig } from "../machine/machine.ts";
 import type { Outcome } from "../machine/outcome.ts";
+import { Agent, quoted, type SpawnOptions } from "./agent.ts";
 import { deferred } from "./deferred.ts";
 import type { JitMode } from "./engine.ts";
 import type { BootFiles } from "./files.ts";
 import { followCommand, type GuestCommand } from "./guest-command.ts";
+import type { GuestProcess } from "./guest-process.ts";
 import { GuestStream } from "./guest-stream.ts";
 import type { GuestNetwork } from "./network.ts";
 import type { DiskOptions, ShareOptions } from "./options.ts";
 import { type RemoteVcpu, type RunningVcpu, remoteVcpu } from "./running-vcpu.ts";
 import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.ts";
 
+const SHUTDOWN_MS = 10_000;
 /** How long a machine that was told to stop may take before its thread is ended. */
 const STOP_GRACE_MS = 1000;
 
@@ -43,6 +46,16 @@ interface MachineParts {
   readonly disks: readonly DiskOptions[];
   readonly network: GuestNetwork | undefined;
   readonly shares: readonly ShareOptions[];
+  /** Whether the guest has an agent. */
+  readonly agent: boolean;
+}
+
+/** What a command in a running machine did. */
+export interface CommandResult {
+  /** Exit status; 128 + n if signal n ended the command. */
+  readonly status: number;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
 }
 
 /** A machine that runs in a thread of its own. `startMachine` makes one. */
@@ -64,13 +77,14 @@ export class Machine {
   readonly #control = new MachineControl();
   readonly #alarm = new SharedAlarm();
   readonly #ports: ChannelPort[] = [];
+  readonly #agent: Agent | undefined;
   #vcpu: RemoteVcpu | undefined;
   #stats: MachineStats;
   #startTime = 0;
   #regions: RegionCounts | undefined;
 
   private constructor(worker: Worker, parts: MachineParts) {
-    const { config, files, modules, jit, disks, network, shares } = parts;
+    const { config, files, modules, jit, disks, network, shares, agent } = parts;
     const console = createChannel();
     const command = files.exec && createChannel();
     this.#stats = { engine: modules ? "wasm" : "host", instructions: modules && 0, seconds: 0 };
@@ -78,7 +92,18 @@ export class Machine {
     this.console = new GuestStream(this.#openPort(console));
     this.command = files.exec && followCommand(this.#openPort(command!), files.exec, () => this.#stopQuietly());
     this.#worker = worker;
-    this.#setUp({ config, modules, jit, console, command, disks, network: network?.card, shares });
+    this.#agent = agent ? new Agent(() => this.#kick()) : undefined;
+    this.#setUp({
+      config,
+      modules,
+      jit,
+      console,
+      command,
+      disks,
+      network: network?.card,
+      shares,
+      agent: this.#agent?.shared,
+    });
     network?.attach(() => this.#kick());
     this.exited = this.#end.promise;
     this.exited.then(this.#release, this.#release);
@@ -103,6 +128,53 @@ export class Machine {
     }
   }
 
+  /**
+   * Starts a shell command in the guest, which must have an agent; waits until the guest is up. Several run at once. Throws
+   * UserError.
+   */
+  spawn(command: string, options?: SpawnOptions): Promise<GuestProcess> {
+    return this.#withAgent().spawn(command, options);
+  }
+
+  /** Runs a shell command in the guest, `stdin` being its input. Throws UserError, also if the machine ends before it does. */
+  async exec(command: string, options: CommandOptions = {}): Promise<CommandResult> {
+    const { stdin, ...others } = options;
+    const process = await this.spawn(command, { ...others, input: stdin !== undefined });
+    process.stdin.on("error", () => {});
+    process.stdin.end(stdin);
+    const [stdout, stderr, status] = await Promise.all([
+      readAll(process.stdout),
+      readAll(process.stderr),
+      process.status,
+    ]);
+    if (status === undefined) throw new UserError("the machine ended before the command did", "See its console.");
+    return { status, stdout, stderr };
+  }
+
+  /** Writes a file in the guest. Throws UserError. */
+  async writeFile(path: string, content: string | Uint8Array): Promise<void> {
+    const { status, stderr } = await this.exec(`cat >${quoted(path)}`, { stdin: content });
+    if (status !== 0) throw new UserError(`cannot write ${path} in the guest: ${lastLine(stderr)}`, "Check the path.");
+  }
+
+  /** Reads a file of the guest's. Throws UserError. */
+  async readFile(path: string): Promise<Buffer> {
+    const { status, stdout, stderr } = await this.exec(`cat ${quoted(path)}`);
+    if (status !== 0) throw new UserError(`cannot read ${path} in the guest: ${lastLine(stderr)}`, "Check the path.");
+    return stdout;
+  }
+
+  /** Has the guest's agent end all processes and switch the machine off; after `graceMs` the plug is pulled. */
+  async shutDown(graceMs = SHUTDOWN_MS): Promise<Outcome> {
+    void this.#agent?.shutDown();
+    const timer = setTimeout(() => this.#stopQuietly(), this.#agent ? graceMs : 0);
+    try {
+      return await this.exited;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   /** Presses the power button: the guest hears of it and decides. */
   powerButton(): void {
     this.#request(REQUEST.POWER_BUTTON);
@@ -118,6 +190,11 @@ export class Machine {
     if (this.#vcpu === undefined) return { ...this.#stats, regions: this.#regions };
     const seconds = (performance.now() - this.#startTime) / 1000;
     return { engine: this.#stats.engine, instructions: this.#vcpu.instructions(), seconds };
+  }
+
+  #withAgent(): Agent {
+    if (this.#agent) return this.#agent;
+    throw new UserError("the guest has no agent to run commands", "Start the machine with the option agent.");
   }
 
   /** What goes wrong is told by `exited`. */
@@ -169,6 +246,7 @@ export class Machine {
     this.#stats = this.stats();
     this.#vcpu = undefined;
     this.#alarm.close();
+    this.#agent?.close();
     for (const port of this.#ports) port.close();
   };
 
@@ -180,6 +258,22 @@ export class Machine {
   #kick(): void {
     this.#vcpu?.kick();
   }
+}
+
+/** How `Machine.exec` runs a command. */
+export interface CommandOptions extends Omit<SpawnOptions, "input" | "terminal"> {
+  /** What the command reads; nothing if not given. */
+  readonly stdin?: string | Uint8Array | undefined;
+}
+
+async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function lastLine(text: Buffer): string {
+  return text.toString().trimEnd().split("\n").at(-1) ?? "";
 }
 
 function asError({ message, remedy, stack }: WorkerError): Error {

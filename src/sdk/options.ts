@@ -87,6 +87,8 @@ export interface MachineOptions {
   readonly network?: NetworkOptions | false | undefined;
   /** Folders of the host's, by virtio 9P. A kernel of your own finds them by the tags "share0" and so on. */
   readonly shares?: readonly ShareOptions[] | undefined;
+  /** Whether commands can be run in the guest while it runs, by `machine.exec`; needs the root of an image. */
+  readonly agent?: boolean | undefined;
   /** Number of CPUs, 1 by default. */
   readonly cpus?: number | undefined;
   /** CPU model and features: "MODEL[,+FEATURE,-FEATURE]"; `cpuModels` lists them. "x86-64-v2" by default. */

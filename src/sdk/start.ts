@@ -44,7 +44,8 @@ async function start(options: RootedOptions): Promise<Machine> {
     };
     const { disks = [], shares = [], jit = "auto" } = options;
     const { network } = holdings;
-    const machine = await Machine.start(worker, { config, files, modules, jit, disks, network, shares });
+    const agent = options.agent ?? false;
+    const machine = await Machine.start(worker, { config, files, modules, jit, disks, network, shares, agent });
     const release = () => holdings.release();
     machine.exited.then(release, release);
     if (machine.missingFeatures.length > 0) options.progress?.note(missingNote(engine, machine.missingFeatures));

@@ -1,6 +1,7 @@
 /** What the thread that runs a machine and the thread that started it tell each other. */
 
 import type { SharedChannel } from "../backend/chardev/ring-backend.ts";
+import type { SharedConsole } from "../backend/console/console-link.ts";
 import type { RegionCounts } from "../engine/wasm/jit/region-cache.ts";
 import type { WasmModules } from "../engine/wasm/library.ts";
 import type { MachineConfig } from "../machine/machine.ts";
@@ -23,6 +24,8 @@ export interface WorkerSetup {
   readonly disks: readonly DiskOptions[];
   readonly network: NetworkCard | undefined;
   readonly shares: readonly ShareOptions[];
+  /** The virtio console that the guest's agent talks by. */
+  readonly agent: SharedConsole | undefined;
   /** Words of the SharedAlarm and the MachineControl. */
   readonly alarm: Int32Array;
   readonly control: Int32Array;

@@ -4,6 +4,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { SharedAlarm } from "../backend/alarm.ts";
 import { openDisk } from "../backend/block/open.ts";
 import { RingBackend } from "../backend/chardev/ring-backend.ts";
+import { GuestConsole } from "../backend/console/console-link.ts";
 import { GuestLink } from "../backend/net/ring-link.ts";
 import { P9Server } from "../backend/share/p9-server.ts";
 import { openFolder } from "../backend/share/shared-folder.ts";
@@ -63,6 +64,7 @@ function createMachine(setup: WorkerSetup, { consoles, disks, shares, processors
     ...consoles,
     disks,
     shares,
+    console: setup.agent && new GuestConsole(setup.agent),
     networks: setup.network ? [{ ...setup.network, backend: new GuestLink(setup.network.link) }] : [],
     startSecondaries: processors.start,
     alarm: new SharedAlarm(setup.alarm),

@@ -85,14 +85,20 @@ export class ByteRing {
 
   /** Reader: takes all there is, as a copy. */
   readAll(): Uint8Array<ArrayBuffer> {
-    const count = this.available;
+    const into = new Uint8Array(this.available);
+    this.read(into);
+    return into;
+  }
+
+  /** Reader: takes as many bytes as there are and fit, and returns their number. */
+  read(into: Uint8Array): number {
+    const count = Math.min(this.available, into.length);
     const tail = this.cells[TAIL]!;
     const first = Math.min(count, this.bytes.length - (tail & this.mask));
-    const into = new Uint8Array(count);
     into.set(this.bytes.subarray(tail & this.mask, (tail & this.mask) + first), 0);
     into.set(this.bytes.subarray(0, count - first), first);
     if (count > 0) this.publish(TAIL, tail + count, WRITER_WAITS);
-    return into;
+    return count;
   }
 
   /** Writer: blocks the thread until there is room or the ring is closed. */

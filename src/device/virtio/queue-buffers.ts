@@ -8,6 +8,7 @@ export class QueueBuffers implements BufferQueue {
   readonly queue: Virtqueue;
   /** The function asked for a buffer and there was none. */
   lacks = false;
+  #before = 0;
   readonly #memory: GuestMemory;
   /** Used again for every request. */
   readonly #chains: DescriptorChain[] = [];
@@ -18,7 +19,12 @@ export class QueueBuffers implements BufferQueue {
   }
 
   take(): DescriptorChain | undefined {
+    this.#before = this.queue.state.available;
     return this.#pop(0);
+  }
+
+  putBack(): void {
+    this.queue.rewind(this.#before);
   }
 
   takeGroup(length: number, most: number): readonly DescriptorChain[] | undefined {

@@ -10,6 +10,8 @@ import type { QueueState } from "./virtqueue.ts";
 export interface BufferQueue {
   /** The next buffer; undefined if there is none. The object is used again by the next call. */
   take(): DescriptorChain | undefined;
+  /** Makes the last buffer that was taken the next one again: it is not given back, and `take` comes upon it once more. */
+  putBack(): void;
   /**
    * The next buffers, until they hold `length` bytes to write or are `most`; undefined, and none is taken, if there are
    * too few. The objects are used again by the next call.
