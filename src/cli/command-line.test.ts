@@ -23,6 +23,13 @@ function failure(...args: string[]): UserError {
 }
 
 describe("arguments", () => {
+  test("behind the first that is no option belong to something else, if they are to", () => {
+    const args = ["-m1", "name", "--kernel", "-x", "--", "y"];
+    const { values, positionals } = parseCommandLine("tskvm exec", TABLE, args, true);
+    expect(values).toEqual({ memory: "1" });
+    expect(positionals).toEqual(args.slice(1));
+  });
+
   test("values apart or after =, flags, short options, and what is no option", () => {
     const { values, positionals } = parse("--kernel", "a b", "--debug-exit", "-m512", "x", "--module=--y", "--", "-z");
     expect(values).toEqual({ kernel: "a b", "debug-exit": true, memory: "512", module: ["--y"] });

@@ -1,6 +1,7 @@
 /** The commands as data: what they take, and what their help says. */
 
 import type { CommandLine, OptionTable, OptionValues } from "./command-line.ts";
+import { MACHINE_COMMANDS } from "./machine-commands.ts";
 
 /** What a command takes, and what its help says. */
 export interface CommandSpec<T extends OptionTable = OptionTable> {
@@ -85,6 +86,9 @@ const RUN_OPTIONS = {
     value: "COMMAND",
     help: "Run a shell command in the guest; its output and exit status become tskvm's. Input that is no terminal is passed to it.",
   },
+  detach: { short: "d", help: "Run the machine in a process of its own and print its name; see `tskvm ps`." },
+  name: { value: "NAME", help: "The name of a machine that is detached; made up if not given." },
+  rm: { help: "Forget a machine that is detached when it ends." },
   timeout: { value: "SECONDS", help: "Stop the machine after this time, with status 124." },
   "debug-exit": { help: "Have QEMU's isa-debug-exit at port 0xf4: a write of V ends with status (V << 1) | 1." },
   "test-device": {
@@ -154,6 +158,7 @@ export const RUN: CommandSpec<typeof RUN_OPTIONS> = {
     ["a whole Debian; apt works in it", "tskvm run debian:12"],
     ["a program in an image of a registry", "tskvm run -e NAME=value alpine:3 cat /etc/os-release"],
     ["a kernel of your own", "tskvm run --kernel bzImage --initrd root.cpio --append 'console=ttyS0' -m 1G"],
+    ["in the background", "tskvm run -d --name web -p 8080:80 -v .:/www --exec 'httpd -f -h /www'"],
     ["a test kernel that ends by itself", "tskvm run --kernel test.elf --debug-exit --timeout 60"],
   ],
 };
@@ -230,7 +235,7 @@ export const DOCTOR: CommandSpec<typeof DOCTOR_OPTIONS> = {
 };
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly CommandSpec[] = [RUN, IMAGES, DISK, DOCTOR];
+export const COMMANDS: readonly CommandSpec[] = [RUN, ...MACHINE_COMMANDS, IMAGES, DISK, DOCTOR];
 
 /** The values that a command was given. */
 export type ValuesOf<S> = S extends CommandSpec<infer T> ? OptionValues<T> : never;

@@ -17,6 +17,7 @@ import { type ListedRoot, listRoots, pruneRoots, removeRoot } from "../image/roo
 import { resolveRoot } from "../image/roots/resolve.ts";
 import type { ArgumentsOf, IMAGES } from "./commands.ts";
 import type { Ending } from "./ending.ts";
+import { table } from "./table.ts";
 import { parseArch } from "./values.ts";
 
 type Action = (names: readonly string[], options: ImageOptions & { progress: Progress }) => Promise<void>;
@@ -25,7 +26,8 @@ const ACTIONS: { readonly [name: string]: Action } = {
   async list(names) {
     requireNoNames("list", names);
     const roots = (await listRoots()).map(rootRow);
-    process.stdout.write(table([...(await listImages()).map(row), ...roots]));
+    const rows = [...(await listImages()).map(row), ...roots];
+    process.stdout.write(table(["NAME", "ARCH", "IN THE CACHE", "WHAT"], rows));
   },
   async pull(names, options) {
     for (const name of checked(names.length > 0 ? names : [findCatalogEntry(undefined, options.arch).name], options)) {
@@ -112,18 +114,4 @@ function row({ name, arch, description, cached }: ListedImage): string[] {
 
 function rootRow({ name, arch, digest, bytes }: ListedRoot): string[] {
   return [name, arch, formatBytes(bytes), `a root, ${digest.slice(0, "sha256:".length + 12)}`];
-}
-
-function table(rows: readonly string[][]): string {
-  const all = [["NAME", "ARCH", "IN THE CACHE", "WHAT"], ...rows];
-  const widths = all[0]!.map((_, column) => Math.max(...all.map((cells) => cells[column]!.length)));
-  return all
-    .map(
-      (cells) =>
-        `${cells
-          .map((cell, column) => cell.padEnd(widths[column]! + 2))
-          .join("")
-          .trimEnd()}\n`,
-    )
-    .join("");
 }

@@ -5,6 +5,7 @@ import { type CommandLine, type OptionSpec, type OptionTable, parseCommandLine }
 import { COMMANDS, type CommandSpec, DISK, DOCTOR, GLOBAL_OPTIONS, IMAGES, RUN } from "./commands.ts";
 import { type Ending, printError, printFailure, STATUS_ERROR } from "./ending.ts";
 import { commandHelp, programHelp } from "./help.ts";
+import { CP, EXEC, INSPECT, KILL, LOGS, PORT, PS, RM, START, STATS, STOP } from "./machine-commands.ts";
 
 /** Reads a command's arguments and runs it; what it needs is loaded only then, so help and mistakes are answered at once. */
 function command<T extends OptionTable & { readonly help: OptionSpec }>(
@@ -19,6 +20,17 @@ function command<T extends OptionTable & { readonly help: OptionSpec }>(
 
 const RUNNERS: { readonly [name: string]: (args: readonly string[]) => Promise<Ending> } = {
   run: command(RUN, async () => (await import("./run.ts")).run),
+  ps: command(PS, async () => (await import("./machine-list.ts")).ps),
+  exec: command(EXEC, async () => (await import("./machine-exec.ts")).exec),
+  logs: command(LOGS, async () => (await import("./machine-files.ts")).logs),
+  cp: command(CP, async () => (await import("./machine-files.ts")).cp),
+  stop: command(STOP, async () => (await import("./machine-life.ts")).stop),
+  start: command(START, async () => (await import("./machine-life.ts")).start),
+  kill: command(KILL, async () => (await import("./machine-life.ts")).kill),
+  rm: command(RM, async () => (await import("./machine-life.ts")).rm),
+  inspect: command(INSPECT, async () => (await import("./machine-list.ts")).inspect),
+  stats: command(STATS, async () => (await import("./machine-list.ts")).stats),
+  port: command(PORT, async () => (await import("./machine-list.ts")).port),
   images: command(IMAGES, async () => (await import("./images.ts")).images),
   disk: command(DISK, async () => (await import("./disk.ts")).disk),
   doctor: command(DOCTOR, async () => (await import("./doctor.ts")).doctor),

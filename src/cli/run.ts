@@ -12,12 +12,14 @@ import {
   type ProgramOptions,
   parseImageName,
   progressOn,
+  shellScript,
   startMachine,
 } from "../sdk/index.ts";
 import type { ArgumentsOf, RUN, ValuesOf } from "./commands.ts";
 import { cpuHelp } from "./cpu-help.ts";
 import { parseDiskOption } from "./disk-option.ts";
 import type { Ending } from "./ending.ts";
+import { parseVariables } from "./environment.ts";
 import { parseNetworkOptions } from "./network-option.ts";
 import { followMachine } from "./session.ts";
 import { parseArch, parseChoice, parseNumber } from "./values.ts";
@@ -27,12 +29,19 @@ import { parseVolume } from "./volume-option.ts";
 export async function run({ values, positionals }: ArgumentsOf<typeof RUN>): Promise<Ending> {
   if (values.cpu === "help") return printCpuHelp();
   const timeoutSeconds = parseNumber("timeout", values.timeout, "30");
+  if (values.detach) return detached(values, positionals);
   const machine = await start(machineOptions(values, positionals, terminals()));
   const startSeconds = performance.now() / 1000;
   if (process.stdin.isTTY && machine.command === undefined) greet(machine);
   const ending = await followMachine(machine, { timeoutSeconds, input: process.stdin, output: process.stdout });
   if (values.stats) printStats(machine, startSeconds);
   return ending;
+}
+
+async function detached(values: ValuesOf<typeof RUN>, words: readonly string[]): Promise<Ending> {
+  const { detach } = await import("./machine-life.ts");
+  // it has neither a terminal nor input
+  return detach(machineOptions(values, words, { input: true, output: false }), values.name, values.rm ?? false);
 }
 
 async function printCpuHelp(): Promise<Ending> {
@@ -82,7 +91,7 @@ export function machineOptions(
     debugExit: values["debug-exit"],
     testDevice: values["test-device"],
     onReset: values["no-reboot"] && "end",
-    command: exec,
+    command: commandOf(values, program !== undefined),
     commandInput: hasInput && !terminal.input,
   };
 }
@@ -116,6 +125,7 @@ function programOf(
       ([, value]) => value,
     )?.[0];
     if (option === undefined) return undefined;
+    if (exec !== undefined && option !== "entrypoint" && option !== "root-disk") return undefined;
     throw new UserError(`--${option} is for a program in an image`, "Name one behind the options, such as debian:12.");
   }
   return {
@@ -131,6 +141,13 @@ function programOf(
 /** A name alone stands for the variable that we have. */
 function variable(text: string): string {
   return text.includes("=") ? text : `${text}=${process.env[text] ?? ""}`;
+}
+
+/** The command in its surroundings, unless it is in an image's root, which has its own. */
+function commandOf({ exec, env, workdir, user }: ValuesOf<typeof RUN>, isProgram: boolean): string | undefined {
+  if (exec === undefined || isProgram) return exec;
+  if (env === undefined && workdir === undefined && user === undefined) return exec;
+  return shellScript(exec, { env: parseVariables(env), cwd: workdir, user });
 }
 
 /** As QEMU's -initrd for multiboot: the file, a space, the words. */

@@ -1,5 +1,5 @@
 /**
- * The guest agent: a shell script that /init starts beside everything else. It talks on port 0 of the virtio console, in
+ * The guest agent: a shell script that /init starts beside everything else, with the root that commands run in. It talks on port 0 of the virtio console, in
  * lines:
  *
  *     host: run ID IN OUT ERR SCRIPT    with ports as standard input (0: nothing), output and errors
@@ -19,7 +19,9 @@ import { EXEC_DIRECTORY } from "./exec-protocol.ts";
 export const AGENT_FILE = `${EXEC_DIRECTORY}/agent`;
 const PUMP_FILE = `${EXEC_DIRECTORY}/pump`;
 
-const AGENT_SCRIPT = `while :; do
+const AGENT_SCRIPT = `root=\${1:-/}
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+while :; do
   for control in /dev/vport*p0; do :; done
   [ -c "$control" ] && break
   usleep 20000
@@ -32,11 +34,11 @@ run() {
   script=$(printf '%b.' "$5")
   exec >"$ports$3" 5>"$ports$4"
   if [ "$2" = 0 ]; then
-    setsid sh -c "\${script%.}" 2>&5 5>&-
+    setsid chroot "$root" sh -c "\${script%.}" 2>&5 5>&-
   else
     exec 4<"$ports$2"
     { setsid sh /${PUMP_FILE} <&4 3<&- 4<&- 5>&- & echo $! >/${EXEC_DIRECTORY}/pump.$1; } |
-      setsid sh -c "\${script%.}" 2>&5 4<&- 5>&-
+      setsid chroot "$root" sh -c "\${script%.}" 2>&5 4<&- 5>&-
   fi
   status=$?
   [ "$2" = 0 ] || { read -r pump </${EXEC_DIRECTORY}/pump.$1; kill -9 "-$pump"; rm /${EXEC_DIRECTORY}/pump.$1; } 2>/dev/null
@@ -46,7 +48,7 @@ run() {
 terminal() {
   script=$(printf '%b.' "$3")
   while [ ! -c "/dev/hvc$2" ]; do usleep 20000; done
-  setsid -c sh -c "\${script%.}" <"/dev/hvc$2" >"/dev/hvc$2" 2>&1
+  setsid -c chroot "$root" sh -c "\${script%.}" <"/dev/hvc$2" >"/dev/hvc$2" 2>&1
   printf 'exit %s %s\\n' "$1" "$?" >&3
 }
 

@@ -35,7 +35,7 @@ if [ -f /${SHARES_FILE} ]; then
     mount -t 9p -o "$mode,nodev,trans=virtio,version=9p2000.L,cache=mmap" "$tag" "$root$path"
   done </${SHARES_FILE}
 fi
-[ -f /${AGENT_FILE} ] && setsid sh /${AGENT_FILE} </dev/null >/dev/null 2>&1 &
+[ -f /${AGENT_FILE} ] && setsid sh /${AGENT_FILE} "$root" </dev/null >/dev/null 2>&1 &
 
 if [ -f /${EXEC_DIRECTORY}/command ]; then
   read -r token </${EXEC_DIRECTORY}/token

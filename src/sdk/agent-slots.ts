@@ -18,8 +18,8 @@ export interface Slot {
   /** Its place among those of its kind. */
   readonly index: number;
   readonly ports: readonly number[];
-  /** Ports that the guest has not closed yet since the command began. */
-  readonly open: Set<number>;
+  /** Resolve when the guest has closed the ports that the command used. */
+  closed: Promise<void>[];
 }
 
 type Heard = (op: number) => boolean;
@@ -62,16 +62,13 @@ export class AgentSlots {
 
   /** A command will use these ports of the slot. Resolves when the guest has opened the first: it drops what comes earlier. */
   async use(slot: Slot, ports: readonly number[]): Promise<void> {
-    for (const port of ports) {
-      slot.open.add(port);
-      void this.#note(port, (op) => op === CONSOLE_NOTE.CLOSED).then(() => slot.open.delete(port));
-    }
+    slot.closed = ports.map((port) => this.#note(port, (op) => op === CONSOLE_NOTE.CLOSED));
     await this.#note(ports[0]!, (op) => op === CONSOLE_NOTE.OPENED);
   }
 
   /** The command is over: the slot is free when the guest has closed its ports, and nothing is left in them. */
   async release(slot: Slot): Promise<void> {
-    while (slot.open.size > 0) await this.#note([...slot.open][0]!, (op) => op === CONSOLE_NOTE.CLOSED);
+    await Promise.all(slot.closed);
     for (const port of slot.ports) {
       const discarded = this.#note(port, (op) => op === CONSOLE_NOTE.DISCARDED);
       this.#console.request(CONSOLE_REQUEST.DISCARD, port);
@@ -102,9 +99,9 @@ export class AgentSlots {
 
 function pipes(index: number): Slot {
   const first = 1 + index * PIPE_PORTS;
-  return { kind: "pipes", index, ports: [first, first + 1, first + 2], open: new Set() };
+  return { kind: "pipes", index, ports: [first, first + 1, first + 2], closed: [] };
 }
 
 function terminal(index: number): Slot {
-  return { kind: "terminal", index, ports: [FIRST_TERMINAL + index], open: new Set() };
+  return { kind: "terminal", index, ports: [FIRST_TERMINAL + index], closed: [] };
 }

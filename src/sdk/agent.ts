@@ -6,15 +6,10 @@ import { escapeScript } from "../image/guest-agent.ts";
 import { AGENT_PORTS, AgentSlots, CONTROL_PORT, type Slot } from "./agent-slots.ts";
 import { deferred } from "./deferred.ts";
 import { GuestProcess } from "./guest-process.ts";
+import { type CommandSurroundings, shellScript } from "./shell-script.ts";
 
 /** How a command runs in the guest. */
-export interface SpawnOptions {
-  /** Added to the guest's environment. */
-  readonly env?: { readonly [name: string]: string } | undefined;
-  /** Working directory; "/" if not given. */
-  readonly cwd?: string | undefined;
-  /** Name of the user; root if not given. */
-  readonly user?: string | undefined;
+export interface SpawnOptions extends CommandSurroundings {
   /** Whether it reads `stdin`; without it its input is empty. */
   readonly input?: boolean | undefined;
   /** A terminal of this size instead of pipes. */
@@ -42,7 +37,7 @@ export class Agent {
 
   /** Starts a shell command; waits until the guest is up. Throws UserError. */
   async spawn(command: string, options: SpawnOptions = {}): Promise<GuestProcess> {
-    checkOptions(options);
+    shellScript(command, options);
     await this.#hello.promise;
     this.#checkOpen();
     const slot = await Promise.race([this.#slots.acquire(options.terminal ? "terminal" : "pipes"), this.#gone.promise]);
@@ -132,26 +127,13 @@ function ended(stream: NodeJS.ReadableStream & { readonly readableEnded: boolean
   });
 }
 
-function checkOptions({ env = {}, user }: SpawnOptions): void {
-  const wrong = Object.keys(env).find((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
-  if (wrong !== undefined) throw new UserError(`"${wrong}" is no name of a variable`, "Use letters, digits and _.");
-  if (user !== undefined && !/^[a-z_][a-z0-9_-]*$/i.test(user))
-    throw new UserError(`"${user}" is no name of a user`, "Name one of the guest's users.");
-}
-
 /** Tells its process ID, then becomes the command. */
-function scriptOf(id: number, command: string, { env = {}, cwd, user, terminal }: SpawnOptions): string {
+function scriptOf(id: number, command: string, options: SpawnOptions): string {
+  const { terminal } = options;
   const lines = [
     `printf 'pid ${id} %s\\n' "$$" >&3; exec 3>&-`,
     ...(terminal ? [`stty rows ${terminal.rows} cols ${terminal.columns}`] : []),
-    ...(cwd === undefined ? [] : [`cd ${quoted(cwd)} || exit 126`]),
-    ...Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`),
-    user === undefined ? `exec sh -c ${quoted(command)}` : `exec su -s /bin/sh -c ${quoted(command)} ${user}`,
+    shellScript(command, options),
   ];
   return escapeScript(lines.join("\n"));
-}
-
-/** A word of a shell's. */
-export function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

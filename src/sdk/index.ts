@@ -36,5 +36,6 @@ export type {
   ProgramOptions,
   ShareOptions,
 } from "./options.ts";
+export { quoted, shellScript } from "./shell-script.ts";
 export { startMachine } from "./start.ts";
 export { attachTerminal } from "./terminal-session.ts";

@@ -9,7 +9,7 @@ import type { Image } from "../image/image.ts";
 import { MachineControl, REQUEST } from "../machine/control.ts";
 import type { MachineConfig } from "../machine/machine.ts";
 import type { Outcome } from "../machine/outcome.ts";
-import { Agent, quoted, type SpawnOptions } from "./agent.ts";
+import { Agent, type SpawnOptions } from "./agent.ts";
 import { deferred } from "./deferred.ts";
 import type { JitMode } from "./engine.ts";
 import type { BootFiles } from "./files.ts";
@@ -19,6 +19,7 @@ import { GuestStream } from "./guest-stream.ts";
 import type { GuestNetwork } from "./network.ts";
 import type { DiskOptions, ShareOptions } from "./options.ts";
 import { type RemoteVcpu, type RunningVcpu, remoteVcpu } from "./running-vcpu.ts";
+import { quoted } from "./shell-script.ts";
 import type { WorkerError, WorkerMessage, WorkerSetup } from "./worker-protocol.ts";
 
 const SHUTDOWN_MS = 10_000;

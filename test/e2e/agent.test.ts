@@ -24,7 +24,7 @@ describe("a running machine with an agent", { timeout: BOOT_MS }, () => {
     const options = { stdin, cwd: "/bin", env: { A: `it's \\n "q"\nline` }, user: "nobody" };
     const expected = `${stdin}/bin\nit's \\n "q"\nline\nnobody\n`;
     expect(words(await machine!.exec('cat; pwd; echo "$A"; id -un', options))).toEqual([0, expected, ""]);
-    expect(words(await machine!.exec("kill -9 $$"))).toEqual([137, "", ""]);
+    expect((await machine!.exec("kill -9 $$")).status).toBe(137);
     await expect(machine!.exec("true", { user: "a b" })).rejects.toThrow(/no name of a user/);
   });
 

@@ -86,6 +86,8 @@ describe("a console", () => {
     queues[4]!.offer(3);
     expect(queues[4]!.takeGiven()).toEqual([]);
     say(1, PORT_READY);
+    expect(queues[4]!.takeGiven()).toEqual([]);
+    say(1, PORT_OPEN);
     expect(queues[4]!.takeGiven().map(text)).toEqual(["ear"]);
     queues[4]!.offer(100);
     device.wake(4);

@@ -28,6 +28,8 @@ interface Port {
   isTerminal: boolean;
   /** The driver has it and was told of it. */
   ready: boolean;
+  /** Somebody in the guest has opened it: Linux drops what comes while nobody has. */
+  open: boolean;
   /** Its output found no room outside. */
   blocked: boolean;
   size: readonly [rows: number, cols: number] | undefined;
@@ -65,14 +67,14 @@ export class VirtioConsole implements VirtioFunction {
     if (!this.#outside.takeAttention()) return;
     for (let request = this.#outside.takeRequest(); request; request = this.#outside.takeRequest())
       this.#carryOut(request);
-    for (const [port, { ready, blocked }] of this.#ports.entries()) {
+    for (const [port, { open, blocked }] of this.#ports.entries()) {
       if (blocked) this.wake(transmitQueue(port));
-      if (ready && this.#outside.hasInput(port)) this.wake(receiveQueue(port));
+      if (open && this.#outside.hasInput(port)) this.wake(receiveQueue(port));
     }
   }
 
   reset(): void {
-    for (const port of this.#ports) Object.assign(port, { ready: false, blocked: false });
+    for (const port of this.#ports) Object.assign(port, { ready: false, open: false, blocked: false });
     this.#waiting = [];
     this.#driverReady = false;
     this.#outside.note(CONSOLE_NOTE.RESET);
@@ -87,7 +89,7 @@ export class VirtioConsole implements VirtioFunction {
   }
 
   #receive(port: number, buffers: BufferQueue): void {
-    while (this.#ports[port]!.ready && this.#outside.hasInput(port)) {
+    while (this.#ports[port]!.open && this.#outside.hasInput(port)) {
       const chain = buffers.take();
       if (chain === undefined) return;
       const bytes = this.#piece.subarray(0, Math.min(PIECE, chain.writable));
@@ -141,8 +143,7 @@ export class VirtioConsole implements VirtioFunction {
     if (event === CONSOLE_EVENT.DEVICE_READY) this.#introduce(value === 1);
     if (port === undefined || !port.added) return;
     if (event === CONSOLE_EVENT.PORT_READY && value === 1) this.#portReady(id, port);
-    if (event === CONSOLE_EVENT.PORT_OPEN && port.ready)
-      this.#outside.note(value === 1 ? CONSOLE_NOTE.OPENED : CONSOLE_NOTE.CLOSED, id);
+    if (event === CONSOLE_EVENT.PORT_OPEN && port.ready) this.#portOpened(id, port, value === 1);
   }
 
   #introduce(ready: boolean): void {
@@ -157,7 +158,12 @@ export class VirtioConsole implements VirtioFunction {
     this.#say(id, CONSOLE_EVENT.PORT_OPEN, 1);
     this.#saySize(id, port);
     this.#outside.note(CONSOLE_NOTE.READY, id);
-    this.wake(receiveQueue(id));
+  }
+
+  #portOpened(id: number, port: Port, open: boolean): void {
+    port.open = open;
+    this.#outside.note(open ? CONSOLE_NOTE.OPENED : CONSOLE_NOTE.CLOSED, id);
+    if (open) this.wake(receiveQueue(id));
   }
 
   #carryOut({ op, port: id, values }: ConsoleMessage): void {
@@ -194,7 +200,7 @@ export class VirtioConsole implements VirtioFunction {
 }
 
 function newPort(): Port {
-  return { added: false, isTerminal: false, ready: false, blocked: false, size: undefined };
+  return { added: false, isTerminal: false, ready: false, open: false, blocked: false, size: undefined };
 }
 
 function receiveQueue(port: number): number {
