@@ -55,7 +55,15 @@ describe("a program that this machine judges", () => {
     expect(judged("a\nstatus 0\n", "a\nstatus 0\n")).toEqual(pass);
     expect(judged("b\nstatus 0\n", "a\nstatus 0\n")).toMatchObject({ verdict: "fail", failures: ["a"] });
     expect(judged("a\nb\nstatus 0\n", "a\nstatus 0\n").verdict).toBe("fail");
+    expect(judgeNative({ status: 0, output: "Oops" }, "", "sha1").verdict).toBe("fail");
     expect(judgeNative({ status: undefined, output: "" }, "", "sha1").reason).toBe("does not end");
+  });
+
+  test("may approximate otherwise", () => {
+    const text = (/** @type {string} */ rcp, /** @type {string} */ add) =>
+      `1 RCPPS xmm1\n${rcp}\n2 ADDPS xmm1\n${add}\n`;
+    expect(judged(text("3f7f\n3f7e", "1"), text("3f80", "1"), "test-avx")).toEqual(pass);
+    expect(judged(text("3f80", "2"), text("3f80", "1"), "test-avx").verdict).toBe("fail");
   });
 
   test("passes by its status alone if it prints addresses", () => {

@@ -11,8 +11,8 @@ import { noJudge, runNative } from "./native.mjs";
 
 /** Lines that two right processors may print differently. */
 export const openLines = [
-  // A double shift of 16 bits by more than 16: the manual leaves result and flags undefined. [SDM 2B SHLD, SHRD]
-  /^sh[lr]dw .* C=000000(1[1-9a-f])/,
+  // A double shift of 16 bits by more than 16, modulo 32: the manual leaves result and flags undefined. [SDM 2B SHLD, SHRD]
+  /^sh[lr]dw .* C=[0-9a-f]*[13579bdf][1-9a-f]\b/,
   // Approximations: the manual gives a bound of the error alone. [SDM 2B RCPPS, RSQRTPS]
   /^(rcp|rsqrt)[ps]s /,
   // Code in data pages: the kernel decides whether it may run or is the page fault of a fetch.
