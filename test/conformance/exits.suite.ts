@@ -363,11 +363,15 @@ export function exitsSuite(makeSubject: () => Subject): void {
     test("a kick from another thread ends the sleep of HLT, which stays halted", () => {
       const subject = makeSubject();
       const guest = new Guest(subject, "long", { irqchip: true }).start(code("long").hlt().outTo(1, PORT, 1));
-      for (let n = 0; n < 2; n++) {
+      const asleep = AT.code + 1;
+      const runUntilKick = (): number => {
         subject.kickFromThread(guest.vcpu, 5);
         expect(guest.vcpu.run()).toBe(EINTR);
-        expect(guest.regs().rip_num).toBe(AT.code + 1);
-      }
+        return guest.regs().rip_num;
+      };
+      // on a busy host a kick may come before the guest has executed HLT
+      for (let n = 0; n < 100 && runUntilKick() !== asleep; n++);
+      expect([runUntilKick(), runUntilKick()]).toEqual([asleep, asleep]);
     });
 
     test("a kick while an exit is pending: it is completed first", () => {
