@@ -198,6 +198,7 @@ export class Bench {
     loadState(guest, state);
     guest.cells.setI32(CPU.trap, TRAP.none);
     guest.cells.setI32(CPU.debugPending, 0);
+    guest.cells.setI32(CPU.inhibit, 0);
     this.#call("update_mode");
     unpackFlags(this.#machine);
   }
