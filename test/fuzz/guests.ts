@@ -19,8 +19,8 @@ import { Watchdog } from "./watchdog.ts";
 const LOOKS = 60;
 /** Guests of one machine; places that take long to look at are looked at after them. */
 const GUESTS_OF_A_MACHINE = 400;
-/** Bytes by which the process may grow from its second machine on. */
-const GROWTH = 400 << 20;
+/** Bytes by which the process may grow from its second machine on: machines that are done with are collected late. */
+const GROWTH = 2 ** 30;
 
 /** Seconds after which a guest that goes on hangs the host. */
 const PATIENCE = 30;
