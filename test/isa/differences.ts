@@ -3,7 +3,7 @@ import { formOf } from "../../src/isa/table/forms.ts";
 import type { Form } from "../../src/isa/table/row.ts";
 import type { Moment } from "./moment.ts";
 import type { Raised } from "./program.ts";
-import { storesPointers } from "./stored-pointers.ts";
+import { movesState, storesPointers } from "./stored-pointers.ts";
 
 /**
  * What is not compared with the processor, and why. Two kinds: instructions whose outcome is the operating system's or the
@@ -145,8 +145,8 @@ const FREEDOMS: readonly Freedom[] = [
     ignored: MEMORY,
   },
   {
-    why: "which byte of an area of 512 is reached first, and so the address of a page fault, is not said [SDM 2A FXSAVE]",
-    holds: ({ row }) => /^FX(SAVE|RSTOR)$/.test(row.mnemonic),
+    why: "which part of an area of x87 or SSE state is reached first, and so which exception is met, is not said [SDM 2A FNSAVE, FXSAVE]",
+    holds: movesState,
     ignored: EXCEPTION,
   },
   {
