@@ -2,7 +2,7 @@
 
 import { UserError } from "../base/assert.ts";
 import { nearest } from "../base/nearest.ts";
-import { CATALOG, findCatalogEntry } from "../image/catalog.ts";
+import { findCatalogEntry } from "../image/catalog.ts";
 import {
   type ImageOptions,
   type ListedImage,
@@ -85,26 +85,8 @@ function requireNoNames(action: string, names: readonly string[]): void {
 
 /** The names, once all of them are known to be right. */
 function checked(names: readonly string[], { arch }: ImageOptions): readonly string[] {
-  for (const name of names) {
-    if (/[/:@]/.test(name)) parseImageName(name);
-    else checkKernelName(name, arch);
-  }
+  for (const name of names) if (parseImageName(name).kind === "kernel") findCatalogEntry(name, arch);
   return names;
-}
-
-/** A name with nothing of a reference in it may be one of ours misspelt. */
-function checkKernelName(name: string, arch: ImageOptions["arch"]): void {
-  const guess = nearest(
-    name,
-    CATALOG.map((entry) => entry.name),
-  );
-  if (guess !== undefined && guess !== name)
-    throw new UserError(
-      `unknown image "${name}"`,
-      `Did you mean ${guess}? \`tskvm images\` lists them; one of a registry is docker.io/library/${name}.`,
-    );
-  if (CATALOG.some((entry) => entry.name === name)) findCatalogEntry(name, arch);
-  else parseImageName(name);
 }
 
 function row({ name, arch, description, cached }: ListedImage): string[] {

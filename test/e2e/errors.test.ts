@@ -17,7 +17,7 @@ describe("an error names its cause and a remedy, with status 1 and without a sta
     ["an unknown command", ["rnu"], /unknown command "rnu"/, /Did you mean run\?/],
     ["an option without its value", ["run", "--kernel"], /--kernel needs a value/, /--kernel FILE/],
     ["a flag with a value", ["run", "--debug-exit=3"], /--debug-exit takes no value/, /alone/],
-    ["a stray argument", ["run", "vmlinuz"], /there is "vmlinuz"/, /--kernel vmlinuz/],
+    ["a stray argument", ["run", "vmlinuz"], /"vmlinuz" is no image/, /--kernel vmlinuz/],
     ["a missing file", ["run", "--kernel", missing], /cannot read the kernel .*nowhere: there is no such/, /path/],
     ["a directory", ["run", "--kernel", files.path], /it is a directory/, /path/],
     ["a missing initrd", ["run", "--kernel", text, "--initrd", missing], /cannot read the initrd/, /path/],
@@ -36,7 +36,7 @@ describe("an error names its cause and a remedy, with status 1 and without a sta
     ["a CPU feature that there is not", ["run", "--cpu", "+rdrnd"], /no CPU feature "rdrnd"/, /Did you mean rdrand\?/],
     ["more CPUs than the engine has", ["run", "--cpus", "9"], /does not run 9 CPUs/, /1 to 8/],
     ["an unknown architecture", ["run", "--arch", "vax"], /--arch vax/, /amd64, i386/],
-    ["an unknown image", ["run", "--image", "debain"], /unknown image "debain"/, /debian-cloud/],
+    ["an unknown image", ["run", "--image", "debain"], /unknown image "debain"/, /Did you mean debian\?/],
     ["an unknown action", ["images", "pul"], /unknown action/, /Did you mean pull\?/],
     ["--exec with an initrd", ["run", "--exec", "true", "--initrd", text], /do not go together/, /Leave --initrd out/],
   ])("%s", async (_what, args, cause, remedy) => {

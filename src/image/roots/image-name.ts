@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { UserError } from "../../base/assert.ts";
+import { nearest } from "../../base/nearest.ts";
 import { CATALOG } from "../catalog.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 
@@ -25,7 +26,20 @@ export function parseImageName(text: string): ImageName {
     return { kind: "debian", name: "debian:12", suite: DEBIAN[suite]! };
   const local = /^(oci|docker-archive):(.*)$/s.exec(text);
   if (local) return localImage(local[1] as "oci" | "docker-archive", local[2]!);
+  refuseMisspelt(text);
   return { kind: "registry", reference: parseReference(text) };
+}
+
+/** A name with nothing of a reference in it that is nearly one of ours is not looked for in a registry. */
+function refuseMisspelt(text: string): void {
+  if (/[/:@]/.test(text)) return;
+  const names = CATALOG.map(({ name }) => name);
+  const guess = nearest(text, names);
+  if (guess !== undefined)
+    throw new UserError(
+      `unknown image "${text}"`,
+      `Did you mean ${guess}? \`tskvm images\` lists them; one of a registry is docker.io/library/${text}.`,
+    );
 }
 
 /** A tag stands behind the first colon, as skopeo has it. */
