@@ -36,7 +36,7 @@ interface Consoles {
 }
 
 /** Looks that find a block at work before it is compiled: see RegionGlue. */
-const THRESHOLD = 4;
+const THRESHOLD = 16;
 
 const compileInThread: JitOptions = (memory) => ({ compiler: new CompileThread(memory), threshold: THRESHOLD });
 
