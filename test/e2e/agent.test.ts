@@ -60,7 +60,8 @@ describe("a running machine with an agent", { timeout: BOOT_MS }, () => {
       if (first("11 222\r\n")) process.kill("HUP");
     });
     expect(await process.status).toBe(9);
-    expect(shown).toBe("30 90\r\ntyped\r\ngot typed\r\n11 222\r\nhup\r\n");
+    // The signal is for the shell's child, too, and the shell may say what became of that.
+    expect(shown).toMatch(/^30 90\r\ntyped\r\ngot typed\r\n11 222\r\n(Hangup\r\n)?hup\r\n$/);
   });
 
   test("switches off by itself; what runs then is lost", async (context) => {
