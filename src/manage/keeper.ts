@@ -73,8 +73,14 @@ async function finish(socket: Socket, reply: Reply): Promise<void> {
 }
 
 function asReply(error: unknown): Reply {
+  const { message, remedy = "This is a defect of tskvm." } = described(error);
+  return { kind: "error", message, remedy };
+}
+
+/** An error as it is told to another process; a defect has no remedy. */
+function described(error: unknown): { message: string; remedy: string | undefined } {
   const { message } = error instanceof Error ? error : new Error(String(error));
-  return { kind: "error", message, remedy: error instanceof UserError ? error.remedy : "This is a defect of tskvm." };
+  return { message, remedy: error instanceof UserError ? error.remedy : undefined };
 }
 
 async function answer(machine: Machine, socket: Socket): Promise<Reply> {
@@ -130,7 +136,6 @@ function obey(command: GuestProcess, message: CommandEvent): void {
 }
 
 keep().catch((error: unknown) => {
-  const { message } = error instanceof Error ? error : new Error(String(error));
-  tell({ kind: "failed", message, remedy: error instanceof UserError ? error.remedy : undefined });
+  tell({ kind: "failed", ...described(error) });
   process.exitCode = 1;
 });

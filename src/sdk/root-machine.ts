@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { isRunning } from "../backend/process.ts";
 import { UserError } from "../base/assert.ts";
 import { defaultCacheDirectory, makeDirectory, withCacheErrors } from "../image/cache.ts";
 import { findCatalogEntry } from "../image/catalog.ts";
@@ -112,13 +113,4 @@ async function temporaryDisk(): Promise<string> {
   for (const name of readdirSync(directory))
     if (!isRunning(Number.parseInt(name, 10))) rmSync(join(directory, name), { force: true });
   return join(directory, `${process.pid}-${count++}.qcow2`);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

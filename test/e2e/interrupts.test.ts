@@ -4,6 +4,7 @@ import { describe, expect, TestRunner, test } from "vitest";
 import { hostObstacle } from "../conformance/host-obstacle.ts";
 import { debugExit, echoUntil, levelInterrupts, print, program } from "../guest/programs.ts";
 import { bootDisk } from "./boot-disk.ts";
+import { resetMidway } from "./reset-midway.ts";
 import { scratchDirectory } from "./tskvm.ts";
 
 const files = scratchDirectory();
@@ -23,15 +24,9 @@ describe.each([
   test("a line that stays high interrupts again after each EOI, and so it does after a reset", async () => {
     skipIfMissing();
     const kernel = program(levelInterrupts(3), print(";"), echoUntil("."), debugExit(2));
-    const machine = await startMachine({ ...options, testDevice: true, kernel });
-    let shown = "";
-    machine.console.on("data", (chunk: Buffer) => {
-      shown += chunk.toString("latin1");
-      if (shown === "LLL;") machine.reset();
-      if (shown === "LLL;LLL;") machine.console.write(".");
-    });
-    expect(await machine.exited).toEqual({ kind: "debug-exit", status: 5 });
-    expect(shown.replace(".", "")).toBe("LLL;LLL;");
+    const { outcome, shown } = await resetMidway({ ...options, testDevice: true, kernel }, "LLL;");
+    expect(outcome).toEqual({ kind: "debug-exit", status: 5 });
+    expect(shown).toBe("LLL;LLL;");
   }, 20_000);
 });
 

@@ -5,6 +5,7 @@ import { startMachine } from "tskvm";
 import { describe, expect, TestRunner, test } from "vitest";
 import { hostObstacle } from "../conformance/host-obstacle.ts";
 import { debugExit, echoUntil, print, program, spin, startProcessors, tripleFault } from "../guest/programs.ts";
+import { resetMidway } from "./reset-midway.ts";
 import { BIN, scratchDirectory, start } from "./tskvm.ts";
 
 const files = scratchDirectory();
@@ -20,15 +21,9 @@ describe.each(["wasm", "host"] as const)(`${CPUS} processors on the engine %s`, 
   test("run when the first starts them, reach its devices, and start anew", async () => {
     skipIfMissing();
     const kernel = program(others, print("on\n"), echoUntil("."), debugExit(0));
-    const machine = await startMachine({ ...options, kernel });
-    let shown = "";
-    machine.console.on("data", (chunk: Buffer) => {
-      shown += chunk.toString("latin1");
-      if (shown === "AAAon\n") machine.reset();
-      if (shown === "AAAon\nAAAon\n") machine.console.write(".");
-    });
-    expect(await machine.exited).toEqual({ kind: "debug-exit", status: 1 });
-    expect(shown.replace(".", "")).toBe("AAAon\nAAAon\n");
+    const { outcome, shown } = await resetMidway({ ...options, kernel }, "AAAon\n");
+    expect(outcome).toEqual({ kind: "debug-exit", status: 1 });
+    expect(shown).toBe("AAAon\nAAAon\n");
   }, 20_000);
 
   test("stop while some wait to be started and the first loops", async () => {

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { inParallel } from "../../base/parallel.ts";
 import { downloadDirectory, makeDirectory } from "../cache.ts";
 import type { Arch } from "../catalog.ts";
 import { newSymlink } from "../ext4/tree.ts";
@@ -98,22 +99,17 @@ async function unpackAll(
 ): Promise<UnpackedPackage[]> {
   const unpacked: UnpackedPackage[] = [];
   const { transport, directory, progress } = context;
-  const waiting = [...packages];
   let unpacking: Promise<unknown> = Promise.resolve();
-  const worker = async () => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) {
-      const { deb, name } = next;
-      await withDownload(transport, deb, directory, progress, (path) => {
-        const mine = unpacking.then(async () => {
-          progress.advance(`unpacking ${name}`, unpacked.length, packages.length);
-          unpacked.push(await unpackPackage(path, builder));
-        });
-        unpacking = mine.catch(() => {});
-        return mine;
+  await inParallel(packages, PARALLEL, ({ deb, name }) =>
+    withDownload(transport, deb, directory, progress, (path) => {
+      const mine = unpacking.then(async () => {
+        progress.advance(`unpacking ${name}`, unpacked.length, packages.length);
+        unpacked.push(await unpackPackage(path, builder));
       });
-    }
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
+      unpacking = mine.catch(() => {});
+      return mine;
+    }),
+  );
   return unpacked;
 }
 

@@ -6,6 +6,7 @@
 import { readdir, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { isRunning } from "../../backend/process.ts";
 
 /** A part that nothing was written to for this long is taken to be abandoned, wherever its owner ran. */
 const ABANDONED_MS = 600_000;
@@ -44,13 +45,4 @@ async function isFree(part: string): Promise<boolean> {
   if (owner[1] === hostname() && !isRunning(Number(owner[2]))) return true;
   const found = await stat(part).catch(() => undefined);
   return found !== undefined && Date.now() - found.mtimeMs > ABANDONED_MS;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
 }

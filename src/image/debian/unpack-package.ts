@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { TreeBuilder } from "../layer/tree-builder.ts";
-import { type BodySink, type EntryHandler, TarParser } from "../tar/tar-parser.ts";
+import { collect, readTar } from "../tar/read-tar.ts";
+import type { BodySink } from "../tar/tar-parser.ts";
 import { readMember } from "./deb.ts";
 import type { UnpackedPackage } from "./dpkg-database.ts";
 
@@ -26,17 +27,6 @@ export async function unpackPackage(path: string, builder: TreeBuilder): Promise
     return sink && conffiles.has(name) ? hashed(sink, (hash) => md5.set(name, hash)) : sink;
   });
   return { control, paths, md5 };
-}
-
-async function readTar(data: AsyncIterable<Uint8Array>, onEntry: EntryHandler): Promise<void> {
-  const parser = new TarParser(onEntry);
-  for await (const chunk of data) parser.push(chunk);
-  parser.end();
-}
-
-function collect(done: (data: Uint8Array) => void): BodySink {
-  const parts: Uint8Array[] = [];
-  return { write: (data) => parts.push(data.slice()), end: () => done(Buffer.concat(parts)) };
 }
 
 function hashed(sink: BodySink, done: (hash: string) => void): BodySink {

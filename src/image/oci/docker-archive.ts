@@ -4,7 +4,8 @@ import { createReadStream } from "node:fs";
 import { posix } from "node:path";
 import { UserError } from "../../base/assert.ts";
 import type { Arch } from "../catalog.ts";
-import { type BodySink, type TarEntry, TarParser } from "../tar/tar-parser.ts";
+import { collect, readTar } from "../tar/read-tar.ts";
+import type { BodySink, TarEntry } from "../tar/tar-parser.ts";
 import type { FoundImage, ImageSource, LayerFile } from "./image-source.ts";
 import { digestOf } from "./layout.ts";
 import { parseConfig, parseJson } from "./manifest.ts";
@@ -88,18 +89,11 @@ async function scan(path: string): Promise<Contents> {
     const isDocument = entry.size <= DOCUMENT_MAXIMUM && (name.endsWith(".json") || name.startsWith("blobs/"));
     return isDocument ? collect((data) => documents.set(name, data)) : undefined;
   };
-  const parser = new TarParser(onEntry);
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) parser.push(chunk as Buffer);
+    await readTar(createReadStream(path, { highWaterMark: 1 << 20 }), onEntry);
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`cannot read ${path}: ${(error as Error).message}`, "Check the path.", { cause: error });
   }
-  parser.end();
   return { files, links, documents };
-}
-
-function collect(done: (data: Buffer) => void): BodySink {
-  const parts: Uint8Array[] = [];
-  return { write: (data) => parts.push(data.slice()), end: () => done(Buffer.concat(parts)) };
 }

@@ -3,6 +3,7 @@
 import { rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../base/assert.ts";
+import { inParallel } from "../../base/parallel.ts";
 import { makeDirectory } from "../cache.ts";
 import type { Arch } from "../catalog.ts";
 import { downloadSmall, withDownload } from "../debian/download.ts";
@@ -76,14 +77,9 @@ class RegistryPull {
   async #layers(layers: readonly Descriptor[]): Promise<LayerFile[]> {
     await makeDirectory(this.#options.blobs);
     const files: LayerFile[] = [];
-    const waiting = [...layers.entries()];
-    const worker = async () => {
-      for (let next = waiting.shift(); next; next = waiting.shift()) {
-        const [index, layer] = next;
-        files[index] = await this.#layer(layer, `layer ${index + 1} of ${layers.length}`);
-      }
-    };
-    await Promise.all(Array.from({ length: PARALLEL }, worker));
+    await inParallel(layers, PARALLEL, async (layer, index) => {
+      files[index] = await this.#layer(layer, `layer ${index + 1} of ${layers.length}`);
+    });
     return files;
   }
 

@@ -12,6 +12,9 @@ export type ImageName =
   | { readonly kind: "layout"; readonly path: string; readonly tag: string | undefined }
   | { readonly kind: "docker-archive"; readonly path: string; readonly tag: string | undefined };
 
+/** An image with a root of its own. */
+export type RootName = Exclude<ImageName, { readonly kind: "kernel" }>;
+
 /** The Debian releases that we make roots of, by the names that people give them. */
 const DEBIAN: Readonly<Record<string, string>> = { "12": "bookworm", bookworm: "bookworm" };
 

@@ -4,7 +4,7 @@ import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { defaultCacheDirectory, listDirectory, withCacheErrors } from "../cache.ts";
 import type { Arch } from "../catalog.ts";
-import type { ImageName } from "./image-name.ts";
+import type { RootName } from "./image-name.ts";
 import { rootNameText } from "./resolve.ts";
 import { blobDirectory, listRecords, readRecord, rootDirectory, unneededFiles } from "./store.ts";
 
@@ -34,7 +34,7 @@ export async function listRoots({ cacheDirectory = defaultCacheDirectory() }: Op
 
 /** Removes a root; returns whether it was there. Overlays that stand on its disk are of no use afterwards. */
 export async function removeRoot(
-  name: Exclude<ImageName, { kind: "kernel" }>,
+  name: RootName,
   { arch = "amd64", cacheDirectory = defaultCacheDirectory() }: Options = {},
 ): Promise<boolean> {
   const directory = rootDirectory(cacheDirectory, rootNameText(name), arch);

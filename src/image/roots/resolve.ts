@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { defaultCacheDirectory, withCacheErrors } from "../cache.ts";
 import type { Arch } from "../catalog.ts";
+import type { ImageOptions } from "../image.ts";
 import { openDockerArchive } from "../oci/docker-archive.ts";
 import type { FoundImage, ImageSource } from "../oci/image-source.ts";
 import { openLayout } from "../oci/layout.ts";
@@ -10,19 +11,12 @@ import { formatReference } from "../oci/reference.ts";
 import { openRegistry } from "../oci/registry.ts";
 import { unpackLayers } from "../oci/unpack.ts";
 import { type Progress, SILENT } from "../progress.ts";
-import type { ImageName } from "./image-name.ts";
+import type { RootName } from "./image-name.ts";
 import { makeRootDisk } from "./root-disk.ts";
 import { blobDirectory, type RootRecord, readRecord, rootDirectory, withRootLock, writeRecord } from "./store.ts";
 
-export interface RootOptions {
-  readonly arch?: Arch | undefined;
-  /** Root of a Debian archive, instead of those that apt is configured for. */
-  readonly mirror?: string | undefined;
-  /** apt's configuration; default /etc/apt. */
-  readonly aptDirectory?: string | undefined;
-  /** Default: $XDG_CACHE_HOME/tskvm or ~/.cache/tskvm. */
-  readonly cacheDirectory?: string | undefined;
-  readonly progress?: Progress | undefined;
+export interface RootOptions
+  extends Pick<ImageOptions, "arch" | "mirror" | "aptDirectory" | "cacheDirectory" | "progress"> {
   /** Whether to look for a newer one though one is in the cache. */
   readonly refresh?: boolean | undefined;
 }
@@ -34,8 +28,6 @@ export interface RootImage {
   /** Path of the disk, on which overlays stand: it must not change. */
   readonly disk: string;
 }
-
-type RootName = Exclude<ImageName, { kind: "kernel" }>;
 
 /** Bytes of a root's disk; what is not used takes no room. */
 const DISK_BYTES = 16 * 1024 ** 3;

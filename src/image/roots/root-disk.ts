@@ -3,10 +3,9 @@
 import { randomBytes } from "node:crypto";
 import { renameSync, rmSync } from "node:fs";
 import type { BlockBackend } from "../../backend/block/block.ts";
-import { HostFile } from "../../backend/block/host-file.ts";
 import { openDisk } from "../../backend/block/open.ts";
-import { createQcow2 } from "../../backend/block/qcow2/create.ts";
 import { BLOCK_SIZE } from "../../spec/fs/ext4.ts";
+import { createDisk } from "../disk/make.ts";
 import { BufferedTarget } from "../ext4/buffered-target.ts";
 import type { FileNode } from "../ext4/tree.ts";
 import { Ext4Writer } from "../ext4/writer.ts";
@@ -44,15 +43,6 @@ export async function makeRootDisk(
   } catch (error) {
     rmSync(part, { force: true });
     throw error;
-  }
-}
-
-function createDisk(path: string, size: number): void {
-  const file = new HostFile(path, { create: true });
-  try {
-    createQcow2(file, { size });
-  } finally {
-    file.close();
   }
 }
 

@@ -87,9 +87,9 @@ export async function unneededFiles(cache: string): Promise<string[]> {
     const directory = join(rootsDirectory(cache), name);
     const record = await readRecord(directory);
     const needed = record ? ["root.json", record.disk] : [];
-    const isLocked = (await listDirectory(directory)).includes("making.lock");
-    const files = (await listDirectory(directory)).filter((file) => !needed.includes(file) && !isLocked);
-    return files.map((file) => join(directory, file));
+    const files = await listDirectory(directory);
+    if (files.includes("making.lock")) return [];
+    return files.filter((file) => !needed.includes(file)).map((file) => join(directory, file));
   });
   return (await Promise.all(paths)).flat();
 }

@@ -6,20 +6,14 @@ import { decode, parsePax } from "./pax.ts";
 import { damaged, parseHeader, type TarHeader } from "./tar-header.ts";
 
 /** A file in an archive. */
-export interface TarEntry {
+export interface TarEntry extends Pick<TarHeader, "mode" | "uid" | "gid" | "mtime" | "device"> {
   readonly kind: "file" | "directory" | "symlink" | "hardlink" | "character" | "block" | "fifo";
   /** As the archive has it. */
   readonly path: string;
   /** Of symbolic and hard links. */
   readonly link: string;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
   /** Bytes of a file; else 0. */
   readonly size: number;
-  /** Seconds since 1970. */
-  readonly mtime: number;
-  readonly device: readonly [major: number, minor: number];
   readonly xattrs: ReadonlyMap<string, Uint8Array>;
 }
 
