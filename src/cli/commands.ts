@@ -62,7 +62,7 @@ const RUN_OPTIONS = {
   },
   network: {
     value: "user|none[,WORD...]",
-    help: "A network card with a way out by the host's sockets; none if not given. Words: deny=ADDRESS[/BITS][:PORT], allow= likewise (then nothing else), host-loopback (10.0.2.2 is the host); may be repeated.",
+    help: "A network card with a way out by the host's sockets; none if not given, but in a root. Words: deny=ADDRESS[/BITS][:PORT], allow= likewise (then nothing else), host-loopback (10.0.2.2 is the host); may be repeated.",
   },
   publish: {
     short: "p",
@@ -76,7 +76,7 @@ const RUN_OPTIONS = {
     multiple: true,
     help: "Show a folder of the host in the guest, to read and write or only to read; the image is then one whose kernel can mount it. May be repeated.",
   },
-  cpus: { value: "N", help: "Number of CPUs, 1 to 8; 1 if not given. More than 1 need the engine wasm." },
+  cpus: { value: "N", help: "Number of CPUs, 1 to 8; 1 if not given." },
   engine: {
     value: "auto|wasm|host",
     help: "What executes the guest: wasm, the software CPU; host, this machine's own by /dev/kvm; auto, the default, takes host where `tskvm doctor` finds it good.",
